@@ -1,0 +1,99 @@
+package sitting
+
+import "slices"
+
+// Outputs are the orders that bring devices from nothing to what the state wants: after a restart, or when a device
+// came back.
+func Outputs(s State) []Effect {
+	return difference(New(), s)
+}
+
+// heard reports whether a speaker is to be heard now.
+func (s State) heard(sp Speaker) bool {
+	return s.Phase == PhaseOpen && (sp.Chair || !s.Silenced)
+}
+
+// difference is what devices must do to get from one state to the next. Everything that is closed comes before
+// anything that is opened, so that never more is open than either state allows.
+func difference(was, now State) []Effect {
+	var off, on []Effect
+	for _, sp := range was.Speakers {
+		if was.heard(sp) && !now.hears(sp) {
+			off = append(off, order(sp, false))
+		}
+	}
+	for _, sp := range now.Speakers {
+		if now.heard(sp) && !was.hears(sp) {
+			on = append(on, order(sp, true))
+		}
+	}
+	es := append(off, on...)
+	if src := now.source(); src != was.source() || (len(was.Roster) == 0 && len(now.Roster) > 0) {
+		es = append(es, Effect{Kind: EffectStage, Source: &src})
+	}
+	return append(es, lamps(was, now)...)
+}
+
+func order(sp Speaker, on bool) Effect {
+	if sp.Origin == OriginDesk {
+		return Effect{Kind: EffectMic, Seat: sp.Seat, On: on, Grant: sp.Grant}
+	}
+	return Effect{Kind: EffectCarry, Person: sp.Person, On: on, Grant: sp.Grant}
+}
+
+// hears reports whether exactly this grant is heard in the state.
+func (s State) hears(sp Speaker) bool {
+	return slices.ContainsFunc(s.Speakers, func(o Speaker) bool { return o.Grant == sp.Grant && s.heard(o) })
+}
+
+// source is who stands in the word slot: the latest speaker, the chair only when nobody else speaks.
+func (s State) source() Source {
+	var found *Speaker
+	for i := range s.Speakers {
+		sp := &s.Speakers[i]
+		if s.heard(*sp) && (found == nil || !sp.Chair || found.Chair) {
+			found = sp
+		}
+	}
+	switch {
+	case found == nil:
+		return Source{Kind: SourceHall}
+	case found.Origin == OriginDesk:
+		return Source{Kind: SourceSeat, Seat: found.Seat, Person: found.Person}
+	}
+	return Source{Kind: SourceRemote, Person: found.Person}
+}
+
+// Word is who stands in the word slot now.
+func (s State) Word() Source { return s.source() }
+
+// lamp is what the desk in front of a person shows.
+func (s State) lamp(p Person) Lamp {
+	if s.Speaking(p.ID) >= 0 {
+		return LampSpeaking
+	}
+	switch s.Waiting(p.ID) {
+	case -1:
+		return LampOff
+	case 0:
+		return LampNext
+	}
+	return LampWaiting
+}
+
+func lamps(was, now State) []Effect {
+	var es []Effect
+	for _, p := range now.Roster {
+		if p.Seat == "" {
+			continue
+		}
+		before := LampOff
+		if old, ok := was.AtSeat(p.Seat); ok {
+			before = was.lamp(old)
+		}
+		if l := now.lamp(p); l != before {
+			es = append(es, Effect{Kind: EffectLamp, Seat: p.Seat, Lamp: l})
+		}
+	}
+	return es
+}
