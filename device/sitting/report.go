@@ -112,6 +112,12 @@ func (s *State) desk(e Event) ([]Effect, error) {
 	if was == now {
 		return nil, nil
 	}
+	if now { // a desk that comes back starts with every microphone closed
+		s.Faults = slices.DeleteFunc(s.Faults, func(f Fault) bool {
+			p, ok := s.AtSeat(f.Seat)
+			return ok && p.Desk == e.Desk.Name
+		})
+	}
 	return s.reorder(func(sp Speaker) bool {
 		p, _ := s.Person(sp.Person)
 		return p.Desk == e.Desk.Name

@@ -1,0 +1,66 @@
+# Plenum. The two commands a newcomer needs: make run, make test. Both install what they need (Debian packages, Go
+# modules, npm packages); Go and Node have to be there.
+
+TAGS   := dynamic,nolibopusfile
+GO     ?= go
+GOTEST  = $(GO) test -tags $(TAGS)
+WEB    := device/console/web
+# What the build links, and what the tests drive.
+BUILD_PACKAGES := gcc libc6-dev pkg-config libvpx-dev libopus-dev libasound2-dev
+TEST_PACKAGES  := chromium python3-aiortc python3-aiohttp
+
+export GOFLAGS := -mod=readonly
+
+.PHONY: all run build test check web web-test unit e2e bench fuzz tools packages test-packages clean
+
+all: build
+
+run: build ## a virtual chamber around the real daemon
+	bin/plenum-demo $(ARGS)
+
+build: tools packages web
+	$(GO) build -trimpath -tags $(TAGS) -o bin/ ./cmd/...
+
+test: build test-packages check web-test unit e2e ## everything that must pass before a change lands
+
+tools: ## says what is missing before anything fails halfway
+	@scripts/tools.sh "$(GO)"
+
+packages:
+	@scripts/packages.sh $(BUILD_PACKAGES)
+
+test-packages:
+	@scripts/packages.sh $(TEST_PACKAGES)
+
+web: $(WEB)/dist/index.html
+
+$(WEB)/node_modules/.package-lock.json: $(WEB)/package.json $(WEB)/package-lock.json
+	cd $(WEB) && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(WEB)/dist/index.html: $(WEB)/node_modules/.package-lock.json $(shell find $(WEB)/src $(WEB)/public $(WEB)/*.html $(WEB)/*.ts -type f 2>/dev/null)
+	cd $(WEB) && npm run --silent build
+	@touch $@
+
+web-test: web
+	cd $(WEB) && npm run --silent check && npm test --silent
+
+check:
+	@test -z "$$(gofmt -l cmd device hal media test)" || { gofmt -l cmd device hal media test; echo "these files need gofmt"; exit 1; }
+	$(GO) vet -tags $(TAGS) ./...
+	$(GO) tool staticcheck -tags $(TAGS) ./...
+
+unit: web
+	$(GOTEST) -race -timeout 20m ./cmd/... ./device/... ./hal/... ./media/... ./test/house/...
+
+e2e: build test-packages
+	$(GOTEST) -timeout 20m -count=1 ./test/e2e/...
+
+bench: build
+	$(GOTEST) -run '^$$' -bench . -benchtime 2s ./test/bench/...
+
+fuzz: ## each parser for 20 s
+	scripts/fuzz.sh $(TAGS)
+
+clean:
+	rm -rf bin run $(WEB)/dist/assets $(WEB)/dist/*.html

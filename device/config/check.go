@@ -1,0 +1,170 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"regexp"
+	"slices"
+	"strconv"
+
+	"plenum/device/sitting"
+)
+
+// complaints collects what is wrong.
+type complaints []error
+
+func (c *complaints) add(format string, args ...any) {
+	*c = append(*c, fmt.Errorf("%w: %s", ErrInvalid, fmt.Sprintf(format, args...)))
+}
+
+func (c Config) check() []error {
+	var bad complaints
+	if _, port, err := net.SplitHostPort(c.Listen); err != nil {
+		bad.add("listen = %q is not host:port, for example \"0.0.0.0:443\"", c.Listen)
+	} else if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+		bad.add("listen = %q needs a port from 1 to 65535", c.Listen)
+	}
+	if c.Data == "" {
+		bad.add("data is empty; name a folder only the daemon can read")
+	}
+	if c.Socket == "" {
+		bad.add("socket is empty; plenumctl needs one")
+	}
+	c.checkSitting(&bad)
+	seats := c.checkDesks(&bad)
+	c.checkMembers(&bad, seats)
+	c.checkCameras(&bad)
+	return bad
+}
+
+func (c Config) checkSitting(bad *complaints) {
+	s := c.Sitting
+	if s.Body == "" {
+		bad.add("sitting.body is empty; write the name of the council or committee")
+	}
+	if !slices.Contains([]sitting.Mode{sitting.ModeChairGrants, sitting.ModeFirstCome, sitting.ModeOverride}, s.Mode) {
+		bad.add("sitting.mode = %q; possible are chair_grants, first_come, override", s.Mode)
+	}
+	if s.MaxLimit < 1 || s.MaxLimit > 8 {
+		bad.add("sitting.max_limit = %d; possible are 1 to 8", s.MaxLimit)
+	}
+	if s.Limit < 1 || s.Limit > s.MaxLimit {
+		bad.add("sitting.limit = %d; possible are 1 to sitting.max_limit (%d)", s.Limit, s.MaxLimit)
+	}
+}
+
+// checkDesks returns which seats have a desk.
+func (c Config) checkDesks(bad *complaints) map[string]bool {
+	names, seats, ports := map[string]bool{}, map[string]bool{}, map[string]bool{}
+	for i, d := range c.Desks {
+		where := fmt.Sprintf("desk %d (%q)", i+1, d.Name)
+		switch {
+		case d.Name == "":
+			bad.add("%s needs a name", where)
+		case names[d.Name]:
+			bad.add("%s: this name is taken by another desk", where)
+		}
+		if d.Dialect != "quinta" {
+			bad.add("%s: dialect = %q; possible is quinta", where, d.Dialect)
+		}
+		if d.Port == "" {
+			bad.add("%s: port is empty; name a /dev/serial/by-id/… path or tcp://host:port", where)
+		} else if ports[d.Port] {
+			bad.add("%s: port %s is used by another desk", where, d.Port)
+		}
+		names[d.Name], ports[d.Port] = true, true
+		units := map[string]bool{}
+		for _, s := range d.Seats {
+			key := s.Unit + "/" + s.Side
+			switch {
+			case !unitPattern.MatchString(s.Unit):
+				bad.add("%s: seat %q: unit = %q; write the unit's number in six hex digits, for example \"00021E\"", where, s.Seat, s.Unit)
+			case s.Side != "" && s.Side != "L" && s.Side != "R":
+				bad.add("%s: seat %q: side = %q; possible are L, R or nothing", where, s.Seat, s.Side)
+			case units[key]:
+				bad.add("%s: unit %s stands at two seats", where, key)
+			case s.Seat == "":
+				bad.add("%s: unit %s has no seat", where, s.Unit)
+			case seats[s.Seat]:
+				bad.add("%s: seat %q has two units", where, s.Seat)
+			}
+			units[key], seats[s.Seat] = true, true
+		}
+	}
+	return seats
+}
+
+var (
+	unitPattern = regexp.MustCompile(`^[0-9A-F]{6}$`)
+	idPattern   = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,39}$`)
+)
+
+func (c Config) checkMembers(bad *complaints, seats map[string]bool) {
+	ids, taken, names, chairs := map[string]bool{}, map[string]bool{}, map[string]bool{}, 0
+	for i, m := range c.Members {
+		where := fmt.Sprintf("member %d (%q)", i+1, m.Name)
+		switch {
+		case !idPattern.MatchString(m.ID):
+			bad.add("%s: id = %q; write small letters, digits, dot, dash, underscore, for example \"a.muster\"", where, m.ID)
+		case ids[m.ID]:
+			bad.add("%s: id %q is taken by another member", where, m.ID)
+		case m.ID == ScreenID:
+			bad.add("%s: the id %q is kept for the hall screen", where, m.ID)
+		}
+		switch {
+		case m.Name == "":
+			bad.add("%s needs a name", where)
+		case names[m.Name]:
+			bad.add("%s: two members have this name; add a first name or title", where)
+		}
+		if m.Seat != "" && taken[m.Seat] {
+			bad.add("%s: seat %q is taken by another member", where, m.Seat)
+		} else if m.Seat != "" && !seats[m.Seat] {
+			bad.add("%s: no desk stands at seat %q; add it to a [[desk.seat]] table", where, m.Seat)
+		}
+		if !slices.Contains([]sitting.Role{sitting.RoleMember, sitting.RoleChair, sitting.RoleClerk, sitting.RoleGuest}, m.Role) {
+			bad.add("%s: role = %q; possible are member, chair, clerk, guest", where, m.Role)
+		}
+		if m.Role == sitting.RoleChair {
+			chairs++
+			if m.Remote {
+				bad.add("%s: the chair leads from the hall; remove remote = true", where)
+			}
+		}
+		ids[m.ID], names[m.Name], taken[m.Seat] = true, true, true
+	}
+	if len(c.Members) > 0 && chairs != 1 {
+		bad.add("exactly one member needs role = \"chair\", there are %d", chairs)
+	}
+}
+
+// ScreenID is the person the hall screen is for the media path; no member may have it.
+const ScreenID = "screen"
+
+func (c Config) checkCameras(bad *complaints) {
+	names, devices := map[string]bool{}, map[string]bool{}
+	for i, cam := range c.Cameras {
+		where := fmt.Sprintf("camera %d (%q)", i+1, cam.Name)
+		if cam.Name == "" || names[cam.Name] {
+			bad.add("%s needs a name of its own", where)
+		}
+		if cam.Device == "" {
+			bad.add("%s: device is empty; name a /dev/v4l/by-path/… path or test:picture", where)
+		} else if devices[cam.Device] && cam.Device != "test:picture" {
+			bad.add("%s: device %s is used by another camera", where, cam.Device)
+		}
+		if cam.Shows != ShowsHall && cam.Shows != ShowsSpeaker {
+			bad.add("%s: shows = %q; possible are hall, speaker", where, cam.Shows)
+		}
+		if cam.FPS < 20 || cam.FPS > 60 {
+			bad.add("%s: fps = %d; possible are 20 to 60 (EN 301 549, 6.5.3 wants 20 at least)", where, cam.FPS)
+		}
+		if cam.Width < 320 || cam.Width > 3840 || cam.Height < 240 || cam.Height > 2160 || cam.Width%2+cam.Height%2 != 0 {
+			bad.add("%s: %dx%d; possible are even sizes from 320x240 to 3840x2160", where, cam.Width, cam.Height)
+		}
+		if cam.BitRate < 100_000 || cam.BitRate > 20_000_000 {
+			bad.add("%s: bitrate = %d; possible are 100000 to 20000000 bit/s", where, cam.BitRate)
+		}
+		names[cam.Name], devices[cam.Device] = true, true
+	}
+}

@@ -1,0 +1,181 @@
+// Package config reads the box's one TOML file. It is strict: a key it does not know, a value that cannot be, a person
+// at two seats are errors that name the key and say what to do; nothing is guessed.
+package config
+
+import (
+	"bytes"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+
+	"plenum/device/sitting"
+)
+
+// Example is a whole configuration file with every key, its meaning and its default.
+//
+//go:embed plenum.toml
+var Example string
+
+// Config is the whole file.
+type Config struct {
+	Listen  string   `toml:"listen"`  // TCP for pages and API, UDP of the same port for sound and picture
+	Names   []string `toml:"names"`   // host names and addresses the box is reached by
+	Data    string   `toml:"data"`    // folder of journal, keys, invitations
+	Socket  string   `toml:"socket"`  // unix socket of plenumctl
+	Sitting Sitting  `toml:"sitting"` // rules
+	Members []Member `toml:"member"`
+	Desks   []Desk   `toml:"desk"`
+	Cameras []Camera `toml:"camera"`
+	Hall    Hall     `toml:"hall"`
+}
+
+// Sitting is the body and its rules at the start of a sitting.
+type Sitting struct {
+	Body        string       `toml:"body"`
+	Mode        sitting.Mode `toml:"mode"`
+	Limit       int          `toml:"limit"`     // simultaneous speakers, chair not counted
+	MaxLimit    int          `toml:"max_limit"` // highest limit the chair may set; also the number of remote voices carried
+	OpenAtStart bool         `toml:"open_at_start"`
+}
+
+// Member is one person of the roster.
+type Member struct {
+	ID     string       `toml:"id"`
+	Name   string       `toml:"name"`
+	Group  string       `toml:"group"`
+	Role   sitting.Role `toml:"role"`
+	Seat   string       `toml:"seat"`
+	Remote bool         `toml:"remote"`
+}
+
+// Desk is one desk system and the table of its units.
+type Desk struct {
+	Name    string `toml:"name"`
+	Dialect string `toml:"dialect"`
+	Port    string `toml:"port"`
+	Seats   []Seat `toml:"seat"`
+}
+
+// Seat says which unit stands at which seat of the house.
+type Seat struct {
+	Seat string `toml:"seat"`
+	Unit string `toml:"unit"`
+	Side string `toml:"side"`
+}
+
+// Camera is one hall camera.
+type Camera struct {
+	Name    string `toml:"name"`
+	Device  string `toml:"device"`
+	Shows   string `toml:"shows"` // "hall": the wide shot; "speaker": whoever has the word
+	Width   int    `toml:"width"`
+	Height  int    `toml:"height"`
+	FPS     int    `toml:"fps"`
+	BitRate int    `toml:"bitrate"` // bit/s
+}
+
+// Hall is the chamber's sound.
+type Hall struct {
+	Microphone string `toml:"microphone"`
+	Output     string `toml:"output"`
+}
+
+// What a camera can be pointed at.
+const (
+	ShowsHall    = "hall"
+	ShowsSpeaker = "speaker"
+)
+
+// ErrInvalid is wrapped by every complaint about the content of a file.
+var ErrInvalid = errors.New("invalid configuration")
+
+// Load reads, completes and checks a file.
+func Load(path string) (Config, error) {
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Config{}, fmt.Errorf("no configuration at %s; plenumd --example prints one to start from", path)
+	}
+	if err != nil {
+		return Config{}, fmt.Errorf("reading the configuration: %w", err)
+	}
+	c, err := Parse(b)
+	if err != nil {
+		return Config{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return c, nil
+}
+
+// Parse reads, completes and checks the text of a file. All complaints come at once, one a line.
+func Parse(text []byte) (Config, error) {
+	c := defaults()
+	meta, err := toml.NewDecoder(bytes.NewReader(text)).Decode(&c)
+	if err != nil {
+		var pe toml.ParseError
+		if errors.As(err, &pe) {
+			return Config{}, fmt.Errorf("%w: line %d: %s", ErrInvalid, pe.Position.Line, pe.Message)
+		}
+		return Config{}, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	var errs []error
+	for _, k := range meta.Undecoded() {
+		errs = append(errs, fmt.Errorf("%w: unknown key %s; see plenumd --example", ErrInvalid, k))
+	}
+	c.complete()
+	return c, errors.Join(append(errs, c.check()...)...)
+}
+
+func defaults() Config {
+	return Config{
+		Listen: "0.0.0.0:443", Data: "/var/lib/plenum", Socket: "/run/plenum/plenumd.sock",
+		Sitting: Sitting{Mode: sitting.ModeChairGrants, Limit: 1, MaxLimit: 4},
+		Hall:    Hall{Output: "null"},
+	}
+}
+
+// complete fills what depends on other keys.
+func (c *Config) complete() {
+	for i := range c.Members {
+		if c.Members[i].Role == "" {
+			c.Members[i].Role = sitting.RoleMember
+		}
+	}
+	for i := range c.Cameras {
+		cam := &c.Cameras[i]
+		cam.Width, cam.Height = orElse(cam.Width, 1280), orElse(cam.Height, 720)
+		cam.FPS, cam.BitRate = orElse(cam.FPS, 25), orElse(cam.BitRate, 2_000_000)
+	}
+	if c.Data != "" && !filepath.IsAbs(c.Data) {
+		if abs, err := filepath.Abs(c.Data); err == nil {
+			c.Data = abs
+		}
+	}
+}
+
+func orElse(v, other int) int {
+	if v == 0 {
+		return other
+	}
+	return v
+}
+
+// Roster is the sitting's roster: members and the desk systems that serve their seats.
+func (c Config) Roster() []sitting.Member {
+	desk := map[string]string{}
+	for _, d := range c.Desks {
+		for _, s := range d.Seats {
+			desk[s.Seat] = d.Name
+		}
+	}
+	ms := make([]sitting.Member, 0, len(c.Members))
+	for _, m := range c.Members {
+		ms = append(ms, sitting.Member{ID: sitting.PersonID(m.ID), Name: strings.TrimSpace(m.Name), Group: m.Group, Role: m.Role,
+			Seat: sitting.SeatID(m.Seat), Desk: desk[m.Seat], Remote: m.Remote})
+	}
+	return ms
+}

@@ -1,0 +1,92 @@
+package config
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"plenum/device/sitting"
+)
+
+func TestExampleIsValidAndNamesEveryKey(t *testing.T) {
+	c, err := Parse([]byte(Example))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ms := c.Roster()
+	if len(ms) != 2 || ms[0].Desk != "saal" || ms[1].Role != sitting.RoleMember || ms[0].Role != sitting.RoleChair {
+		t.Fatalf("%+v", ms)
+	}
+	var walk func(reflect.Type)
+	walk = func(typ reflect.Type) {
+		for f := range typ.Fields() {
+			if key := f.Tag.Get("toml"); !strings.Contains(Example, key) {
+				t.Errorf("key %s is not explained in plenum.toml", key)
+			}
+			ft := f.Type
+			if ft.Kind() == reflect.Slice {
+				ft = ft.Elem()
+			}
+			if ft.Kind() == reflect.Struct {
+				walk(ft)
+			}
+		}
+	}
+	walk(reflect.TypeFor[Config]())
+}
+
+func TestComplaints(t *testing.T) {
+	for _, tt := range []struct{ name, old, new, want string }{
+		{"unknown key", "[hall]", "[hall]\nloudness = 3", "unknown key hall.loudness"},
+		{"syntax", "[hall]", "[hall", "line"},
+		{"wrong type", "limit = 1", `limit = "one"`, "line"},
+		{"mode", `"chair_grants"`, `"loudest"`, "sitting.mode"},
+		{"limit", "limit = 1\n", "limit = 9\n", "sitting.limit"},
+		{"max limit", "max_limit = 4", "max_limit = 40", "sitting.max_limit"},
+		{"no port", "0.0.0.0:443\"\n", "0.0.0.0\"\n", "not host:port"},
+		{"port 0", "0.0.0.0:443\"\n", "0.0.0.0:0\"\n", "needs a port"},
+		{"same person twice", `"m.beispiel"`, `"c.vorsitz"`, "taken by another member"},
+		{"person at a seat without a desk", `seat = "2"` + "\nremote", `seat = "3"` + "\nremote", "no desk stands"},
+		{"two at a seat", `seat = "2"` + "\nremote", `seat = "1"` + "\nremote", "taken by another member"},
+		{"no chair", `"chair"  `, `"guest"  `, "exactly one member"},
+		{"remote chair", `role = "chair"`, "role = \"chair\"\nremote = true", "leads from the hall"},
+		{"unit number", `"00021F"`, `"21f"`, "six hex digits"},
+		{"unit at two seats", `"00021F"`, `"00021E"`, "stands at two seats"},
+		{"dialect", `"quinta"`, `"klingon"`, "dialect"},
+		{"frame rate", "fps = 25", "fps = 10", "fps = 10"},
+		{"odd size", "width = 1280", "width = 1281", "even sizes"},
+		{"shows", `shows = "hall"`, `shows = "sky"`, "shows"},
+		{"kept id", `"m.beispiel"`, `"screen"`, "hall screen"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if !strings.Contains(Example, tt.old) {
+				t.Fatalf("the example has no %q", tt.old)
+			}
+			_, err := Parse([]byte(strings.Replace(Example, tt.old, tt.new, 1)))
+			if !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), tt.want) {
+				t.Fatalf("got %v, want %q in it", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestLoad(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "plenum.toml")
+	if _, err := Load(path); err == nil || !strings.Contains(err.Error(), "--example") {
+		t.Fatalf("missing file: %v", err)
+	}
+	if err := os.WriteFile(path, []byte(Example), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(Example))
+	f.Fuzz(func(t *testing.T, b []byte) { _, _ = Parse(b) })
+}
