@@ -27,8 +27,6 @@ var (
 	ErrKeyTooLong = errors.New("the idempotency key is too long")
 	// ErrStopped: the clerk does not run any more.
 	ErrStopped = errors.New("the sitting's clerk has stopped")
-	// ErrNotClosed: a new sitting was asked for before the old one was closed.
-	ErrNotClosed = errors.New("the sitting is not closed")
 	// ErrUnrecorded: the clerk ended with decisions that could not be written to the disk.
 	ErrUnrecorded = errors.New("decisions of the sitting are not on the disk")
 )

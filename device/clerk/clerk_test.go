@@ -242,32 +242,32 @@ func TestCallerGone(t *testing.T) {
 	})
 }
 
-func TestBegin(t *testing.T) {
+func TestOpenAgain(t *testing.T) {
 	disk := &memory{}
 	c, end := running(t, Options{Journal: disk, Patience: patient})
 	opened(t, c)
 	do(t, c, "key of the first", press("3"))
-	if _, err := c.Begin(t.Context(), operator()); !errors.Is(err, ErrNotClosed) {
+	open := sitting.Event{Kind: sitting.KindOpen, By: operator()}
+	if _, err := c.Do(t.Context(), "", open); !errors.Is(err, sitting.ErrAlreadyOpen) {
 		t.Fatal(err)
 	}
 	do(t, c, "", sitting.Event{Kind: sitting.KindClose, By: operator()})
-	if _, err := c.Begin(t.Context(), member("p5")); !errors.Is(err, sitting.ErrNotAllowed) {
+	if _, err := c.Do(t.Context(), "", sitting.Event{Kind: sitting.KindOpen, By: member("p5"), Person: "p5"}); !errors.Is(err, sitting.ErrNotAllowed) {
 		t.Fatal(err)
 	}
 	was := c.Snapshot()
-	r, err := c.Begin(t.Context(), operator())
-	if err != nil || r.Seq != was.Seq+8 {
-		t.Fatal(r, err)
+	r := do(t, c, "", open)
+	if r.Seq != was.Seq+9 {
+		t.Fatal(r)
 	}
 	now := c.Snapshot()
-	if now.Sitting != 2 || now.State.Phase != sitting.PhaseReady || len(now.State.Requests) != 0 {
+	if now.Sitting != 2 || now.State.Phase != sitting.PhaseOpen || len(now.State.Requests) != 0 {
 		t.Fatalf("%+v", now)
 	}
 	if d := cmp.Diff([]any{was.State.Roster, was.State.Desks, was.State.Body, was.State.Limit, was.State.MaxLimit},
 		[]any{now.State.Roster, now.State.Desks, now.State.Body, now.State.Limit, now.State.MaxLimit}); d != "" {
 		t.Fatal(d)
 	}
-	do(t, c, "", sitting.Event{Kind: sitting.KindOpen, By: operator()})
 	do(t, c, "", press("4"))
 	before := c.Snapshot()
 	if err := end(); err != nil {

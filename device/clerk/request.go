@@ -17,7 +17,6 @@ type request struct {
 	digest digest // of the event, for the key
 	event  sitting.Event
 	raw    []byte // the event as it will be journaled
-	begin  bool   // a new sitting is asked for, by event.By
 	answer chan answer
 }
 
@@ -35,6 +34,9 @@ type digest [sha256.Size]byte
 // key makes a command safe to repeat: the same key with the same event (its time aside) gets the first receipt again
 // and changes nothing, over a restart too, as long as it is among the last KeysKept. Empty: no such care. Keys are
 // common to all callers: put the person's name in front.
+//
+// Opening after the last sitting was closed starts a new one, with a number of its own: people, rules and what is known
+// of desks and connections go over into it as its first events.
 //
 // Errors: those of package sitting when the rules refuse it; ErrBusy when too much waits (for people's commands only:
 // what the box itself reports waits for its turn); ErrKeyReused, ErrKeyTooLong, ErrStopped; or ctx's error, and then
@@ -54,18 +56,6 @@ func (c *Clerk) Do(ctx context.Context, key string, e sitting.Event) (Receipt, e
 		}
 	}
 	return c.ask(ctx, r)
-}
-
-// Begin starts a new sitting after the last one was closed. People, rules and what is known of desks and connections
-// go over into it as its first events. Whoever may open a sitting may begin one.
-//
-// Errors: ErrNotClosed, sitting.ErrNotAllowed, and as Do.
-func (c *Clerk) Begin(ctx context.Context, by sitting.Actor) (Receipt, error) {
-	e, _, err := c.canonical(sitting.Event{Kind: sitting.KindOpen, By: by})
-	if err != nil {
-		return Receipt{}, err
-	}
-	return c.ask(ctx, request{ctx: ctx, event: e, begin: true})
 }
 
 // canonical stamps the event and gives it the form in which replay will see it: whatever JSON does not carry over

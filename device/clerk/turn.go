@@ -48,14 +48,16 @@ func (c *Clerk) decide(t *round, r request) answer {
 	if err := r.ctx.Err(); err != nil {
 		return answer{err: err} // nobody waits for it any more
 	}
-	if r.begin {
-		return c.begin(t, r)
-	}
 	if r.key != "" {
 		if seq, same, known := c.keys.find(r.key, r.digest); known && !same {
 			return answer{err: ErrKeyReused}
 		} else if known {
 			return answer{receipt: Receipt{Seq: seq, Repeated: true}}
+		}
+	}
+	if r.event.Kind == sitting.KindOpen && c.state.Phase == sitting.PhaseClosed {
+		if err := c.begin(t, r.event); err != nil {
+			return answer{err: err}
 		}
 	}
 	next, es, err := sitting.Apply(c.state, r.event)
@@ -99,25 +101,22 @@ func encode(es []sitting.Effect) ([]byte, error) {
 	return raw, nil
 }
 
-// begin starts a new sitting from the closed one.
-func (c *Clerk) begin(t *round, r request) answer {
-	if c.state.Phase != sitting.PhaseClosed {
-		return answer{err: ErrNotClosed}
-	}
-	if _, _, err := sitting.Apply(c.state, r.event); err != nil {
-		return answer{err: err}
+// begin starts a new sitting from the closed one, to be opened by open.
+func (c *Clerk) begin(t *round, open sitting.Event) error {
+	if _, _, err := sitting.Apply(c.state, open); err != nil {
+		return err // who may not open does not begin either
 	}
 	state, seq, last, kept := c.state, c.seq, c.last, *t
 	c.state = sitting.New()
 	c.sitting++
-	for _, e := range carried(state, r.event.At) {
+	for _, e := range carried(state, open.At) {
 		if err := c.carry(t, e); err != nil {
 			c.state, c.seq, c.last, *t = state, seq, last, kept
 			c.sitting--
-			return answer{err: fmt.Errorf("taking over %s: %w", e.Kind, err)}
+			return fmt.Errorf("taking over %s: %w", e.Kind, err)
 		}
 	}
-	return answer{receipt: Receipt{Seq: c.seq}}
+	return nil
 }
 
 // carry applies one event of the box's own.
