@@ -1,0 +1,333 @@
+package quinta
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"plenum/hal/desk"
+	"plenum/hal/port"
+)
+
+// Times of a session.
+const (
+	keepAlive   = 10 * time.Second // without any other command the login and the streams are asked for
+	troubleTime = 30 * time.Second // how long a link stays degraded after the last trouble
+	compareGap  = time.Second      // shortest time between two comparisons out of suspicion
+	weakGrace   = 300 * time.Millisecond
+	maxMissed   = 3 // commands in a row without a prompt before the unit counts as gone
+)
+
+// errNoPrompt: the unit left a command without a prompt. The next one may be sent.
+var errNoPrompt = errors.New("no prompt within 5 s")
+
+// chunk is what one Read brought.
+type chunk struct {
+	data []byte
+	at   time.Time
+}
+
+// block is what came between two prompts.
+type block []message
+
+func (b block) has(k kind) bool {
+	return slices.ContainsFunc(b, func(m message) bool { return m.Kind == k })
+}
+
+// fit tells whether the prompt after a block answers the command that waits for one. Units send a prompt after their own
+// lines, too, and the answer to a command given up may come late; a prompt taken for another command's would shift all
+// that follow.
+type fit uint8
+
+const (
+	fitNo   fit = iota
+	fitWeak     // it may: an empty answer where data was asked for. It counts when no better one follows
+	fitYes
+)
+
+// plain fits commands that bring no data. Text that nobody has described counts as an answer.
+func plain(b block) fit {
+	if len(b) == 0 || b.has(kindUnknown) {
+		return fitYes
+	}
+	return fitNo
+}
+
+// data fits commands that bring lines of one kind, or nothing when the port is locked.
+func data(k kind) func(block) fit {
+	return func(b block) fit {
+		switch {
+		case b.has(k):
+			return fitYes
+		case plain(b) == fitYes:
+			return fitWeak
+		}
+		return fitNo
+	}
+}
+
+// session is one Run: it owns the line, and all of it happens in one goroutine but the reading.
+type session struct {
+	d       *Driver
+	line    port.Port
+	chunks  chan chunk
+	readErr error // valid when chunks is closed
+	second  *time.Ticker
+
+	decoder decoder
+	block   block
+	fits    func(block) fit // a command waits for the prompt after such a block; nil: none waits
+	answer  block
+	weak    time.Time     // when a weak answer came; zero: none did
+	watch   func(message) // an order looks for its confirmation
+
+	live     bool
+	relogin  bool
+	missed   int       // commands in a row without a prompt
+	asked    time.Time // last command with a prompt
+	compared time.Time
+	trouble  time.Time
+	reported Stats
+}
+
+func newSession(d *Driver, line port.Port) *session {
+	return &session{d: d, line: line, chunks: make(chan chunk, 64)}
+}
+
+// serve runs the session to its end, which is never nil.
+func (s *session) serve(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	var reader sync.WaitGroup
+	reader.Go(func() { s.read(ctx) })
+	s.second = time.NewTicker(time.Second)
+	defer func() {
+		s.second.Stop()
+		stop()
+		if err := s.line.Close(); err != nil {
+			s.d.log.Warn("close desk line", "err", err)
+		}
+		reader.Wait()
+	}()
+	if err := s.sync(ctx); err != nil {
+		return err
+	}
+	for {
+		if err := s.next(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// read hands on what arrives, with the time of arrival, until the line ends.
+func (s *session) read(ctx context.Context) {
+	defer close(s.chunks)
+	buf := make([]byte, 1024)
+	for {
+		n, err := s.line.Read(buf)
+		at := time.Now()
+		if err != nil {
+			s.readErr = err
+			return
+		}
+		select {
+		case s.chunks <- chunk{bytes.Clone(buf[:n]), at}:
+		case <-ctx.Done():
+			s.readErr = ctx.Err()
+			return
+		}
+	}
+}
+
+// next does the one thing that is due, or waits for something to be due.
+func (s *session) next(ctx context.Context) error {
+	if s.relogin {
+		return s.sync(ctx)
+	}
+	if o := s.d.orders.take(); o != nil {
+		return s.execute(ctx, o)
+	}
+	wanted := known(s.d, func(m *mapper) bool { return m.wantCompare })
+	if wanted && time.Since(s.compared) >= compareGap {
+		return s.compare(ctx)
+	}
+	due := time.Until(s.asked.Add(keepAlive))
+	if due <= 0 {
+		return s.checkAlive(ctx)
+	}
+	if wanted {
+		due = min(due, compareGap)
+	}
+	err := s.wait(ctx, due, func() bool { return s.relogin || !s.d.orders.empty() || s.suspects() })
+	if errors.Is(err, errTime) {
+		return nil
+	}
+	return err
+}
+
+func (s *session) suspects() bool {
+	return time.Since(s.compared) >= compareGap && known(s.d, func(m *mapper) bool { return m.wantCompare })
+}
+
+// errTime: the time of a wait is over.
+var errTime = errors.New("time is over")
+
+// wait serves the line until done, the end of the time (errTime), or the end of the line.
+func (s *session) wait(ctx context.Context, limit time.Duration, done func() bool) error {
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	for !done() {
+		select {
+		case c, ok := <-s.chunks:
+			if !ok {
+				return s.ended(ctx)
+			}
+			s.feed(c)
+		case <-s.second.C:
+			s.tick(time.Now())
+		case <-s.d.orders.wake:
+		case <-timer.C:
+			return errTime
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+func (s *session) ended(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return fmt.Errorf("desk line: %w", s.readErr)
+}
+
+// feed takes what arrived.
+func (s *session) feed(c chunk) {
+	before := s.decoder.Stats
+	s.decoder.Feed(c.data, c.at, s.take)
+	after := s.decoder.Stats
+	s.d.mu.Lock()
+	s.d.stats.DecoderStats = after
+	s.d.mu.Unlock()
+	if after.Damaged != before.Damaged || after.Overlong != before.Overlong {
+		s.trouble = c.at
+	}
+	s.showLink()
+}
+
+// take takes one message.
+func (s *session) take(m message) {
+	if s.d.log.Enabled(context.Background(), slog.LevelDebug) {
+		s.d.log.Debug("desk says", "line", string(m.Raw), "prompt", m.Kind == kindPrompt)
+	}
+	if m.Kind == kindPrompt {
+		b := s.block
+		s.block = nil
+		s.prompt(b, m.At)
+		return
+	}
+	if len(s.block) < maxBlock {
+		s.block = append(s.block, m)
+	}
+	if s.watch != nil {
+		s.watch(m)
+	}
+	if m.Kind == kindUnknown {
+		s.count(func(st *Stats) { st.Unknown++ })
+	}
+	s.d.publish(func(state *mapper) []desk.Event { return state.apply(m) })
+}
+
+// prompt ends a block, and with it perhaps the wait for an answer.
+func (s *session) prompt(b block, at time.Time) {
+	if s.fits == nil {
+		return
+	}
+	switch s.fits(b) {
+	case fitYes:
+		s.fits, s.answer = nil, b
+	case fitWeak:
+		s.weak, s.answer = at, b
+	}
+}
+
+// maxBlock is more lines than any answer has; a unit that sends no prompts must not fill the memory.
+const maxBlock = 64
+
+func (s *session) count(add func(*Stats)) {
+	s.d.mu.Lock()
+	defer s.d.mu.Unlock()
+	add(&s.d.stats)
+}
+
+// exchange sends a command and waits for its prompt. errNoPrompt is no end of the session, every other error is.
+func (s *session) exchange(ctx context.Context, cmd string, fits func(block) fit) (block, error) {
+	s.d.log.Debug("to desk", "line", cmd)
+	s.fits, s.answer, s.weak = fits, nil, time.Time{}
+	defer func() { s.fits = nil }()
+	if _, err := s.line.Write([]byte(cmd + "\r")); err != nil {
+		return nil, fmt.Errorf("send %q to the desk: %w", cmd, err)
+	}
+	err := s.wait(ctx, promptTimeout, func() bool { return s.fits == nil || !s.weak.IsZero() })
+	if err == nil && s.fits != nil {
+		if err = s.wait(ctx, weakGrace, func() bool { return s.fits == nil }); errors.Is(err, errTime) {
+			err = nil
+		}
+	}
+	s.asked = time.Now()
+	switch {
+	case err == nil:
+		s.missed = 0
+		return s.answer, nil
+	case !errors.Is(err, errTime):
+		return nil, err
+	}
+	s.count(func(st *Stats) { st.PromptTimeouts++ })
+	s.trouble = s.asked
+	s.missed++
+	if s.missed >= maxMissed {
+		return nil, ErrSilent
+	}
+	return nil, errNoPrompt
+}
+
+// insist sends a command until its prompt comes; the third silence in a row ends the session.
+func (s *session) insist(ctx context.Context, cmd string, fits func(block) fit) (block, error) {
+	for {
+		b, err := s.exchange(ctx, cmd, fits)
+		if !errors.Is(err, errNoPrompt) {
+			return b, err
+		}
+	}
+}
+
+// tick is called once a second.
+func (s *session) tick(now time.Time) {
+	s.d.publish(func(m *mapper) []desk.Event { return m.tick(now) })
+	s.showLink()
+	st := s.d.Stats()
+	st.Lines, st.Logins = 0, 0 // these are no trouble
+	if st != s.reported {
+		s.d.log.Warn("trouble on the desk line since start", "damaged", st.Damaged, "overlong", st.Overlong,
+			"unknown", st.Unknown, "suspect", st.Suspect, "no_prompt", st.PromptTimeouts, "dropped_events", st.DroppedEvents)
+		s.reported = st
+	}
+}
+
+// showLink reports how good the link is.
+func (s *session) showLink() {
+	switch {
+	case !s.live:
+	case known(s.d, func(m *mapper) bool { return m.standalone }):
+		s.d.setLink(desk.LinkStandalone, "the desk unit opens microphones by itself: set it to PC-controlled mode")
+	case !s.trouble.IsZero() && time.Since(s.trouble) < troubleTime:
+		s.d.setLink(desk.LinkDegraded, "time-outs or damaged lines")
+	default:
+		s.d.setLink(desk.LinkLive, "")
+	}
+}
