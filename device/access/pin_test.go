@@ -1,0 +1,167 @@
+package access
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"testing"
+	"time"
+)
+
+// pinCheck tries a PIN.
+func pinCheck(t *testing.T, a *Access, from netip.Addr, pin string) error {
+	t.Helper()
+	return a.CheckPIN(t.Context(), from, pin)
+}
+
+func TestPINStrength(t *testing.T) {
+	a := open(t, t.TempDir(), &clock{now: start})
+	for _, weak := range []string{
+		"", "12345", "000000", "99999999", "123456", "654321", "456789", "12345a", "４０２９１７", " 402917",
+		"402917402917402917402917402917402",
+	} {
+		if err := a.SetPIN(weak); !errors.Is(err, ErrWeakPIN) {
+			t.Errorf("%q: got %v, want %v", weak, err, ErrWeakPIN)
+		}
+	}
+	for _, fair := range []string{"402917", "123457", "112233", "246801", "135791"} {
+		if err := a.SetPIN(fair); err != nil {
+			t.Errorf("%q: %v", fair, err)
+		}
+	}
+}
+
+func TestWrongPINWaits(t *testing.T) {
+	c := &clock{now: start}
+	a := open(t, t.TempDir(), c)
+	if err := a.SetPIN(pin); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []time.Duration{0, 0, 1, 2, 4, 8, 16, 32, 60, 60, 60} {
+		want *= time.Second
+		if err := pinCheck(t, a, hall, "111222"); !errors.Is(err, ErrWrongPIN) {
+			t.Fatalf("try %d: got %v, want %v", i+1, err, ErrWrongPIN)
+		}
+		err := pinCheck(t, a, hall, pin)
+		if want == 0 {
+			if err != nil {
+				t.Fatalf("try %d: the right PIN: %v", i+1, err)
+			}
+			// That forgave the wrong tries; make them again.
+			for range i + 1 {
+				if err := pinCheck(t, a, hall, "111222"); !errors.Is(err, ErrWrongPIN) {
+					t.Fatal(err)
+				}
+			}
+			continue
+		}
+		many, ok := errors.AsType[*TooManyError](err)
+		if !ok || many.Wait != want {
+			t.Fatalf("try %d: got %v, want a wait of %v", i+1, err, want)
+		}
+		c.pass(want)
+	}
+	if err := pinCheck(t, a, hall, pin); err != nil {
+		t.Errorf("never for ever: %v", err)
+	}
+}
+
+// Others' wrong tries keep out strangers for seconds, and never a place that has logged in before.
+func TestOthersCannotLockOut(t *testing.T) {
+	c := &clock{now: start}
+	a := open(t, t.TempDir(), c)
+	if err := a.SetPIN(pin); err != nil {
+		t.Fatal(err)
+	}
+	if err := pinCheck(t, a, hall, pin); err != nil {
+		t.Fatal(err)
+	}
+	tried := 0
+	for i := range 200 {
+		from := netip.MustParseAddr(fmt.Sprintf("203.0.113.%d", i))
+		if err := pinCheck(t, a, from, "111222"); errors.Is(err, ErrWrongPIN) {
+			tried++
+		}
+	}
+	if tried != othersFree {
+		t.Errorf("a crowd got %d tries at once, want %d", tried, othersFree)
+	}
+	if err := pinCheck(t, a, hall, pin); err != nil {
+		t.Errorf("the chair's own place: %v", err)
+	}
+	many, ok := errors.AsType[*TooManyError](pinCheck(t, a, other, pin))
+	if !ok || many.Wait > othersWait {
+		t.Errorf("a new place: wait %v, at most %v", many, othersWait)
+	}
+	c.pass(othersWait)
+	if err := pinCheck(t, a, other, pin); err != nil {
+		t.Errorf("a new place after the wait: %v", err)
+	}
+}
+
+func TestSources(t *testing.T) {
+	tests := []struct {
+		a, b string
+		same bool
+	}{
+		{"192.0.2.1", "192.0.2.1", true},
+		{"192.0.2.1", "::ffff:192.0.2.1", true},
+		{"192.0.2.1", "192.0.2.2", false},
+		{"2001:db8::1", "2001:db8::ffff", true},
+		{"2001:db8::1", "2001:db8:0:1::1", false},
+		{"fe80::1%eth0", "fe80::1%eth1", true},
+	}
+	for _, tt := range tests {
+		if same := network(netip.MustParseAddr(tt.a)) == network(netip.MustParseAddr(tt.b)); same != tt.same {
+			t.Errorf("%s and %s: same %v, want %v", tt.a, tt.b, same, tt.same)
+		}
+	}
+}
+
+func TestSourcesAreBounded(t *testing.T) {
+	tr := newTries()
+	for i := range maxSources + 100 {
+		addr := netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})
+		_ = tr.begin(addr, start.Add(time.Duration(i)*time.Hour))
+	}
+	if len(tr.sources) != maxSources {
+		t.Errorf("%d sources are remembered, want %d", len(tr.sources), maxSources)
+	}
+	if _, old := tr.sources[network(netip.AddrFrom4([4]byte{10, 0, 0, 0}))]; old {
+		t.Error("the oldest source is still remembered")
+	}
+}
+
+func FuzzParseStored(f *testing.F) {
+	s := stored{cost: Hash{Memory: 64, Rounds: 1, Threads: 1}, salt: make([]byte, saltBytes), hash: make([]byte, hashBytes)}
+	f.Add(s.String())
+	f.Add("$argon2id$v=19$m=0,t=0,p=0$$")
+	f.Fuzz(func(t *testing.T, text string) {
+		got, err := parseStored(text)
+		if err != nil {
+			return
+		}
+		if got.cost.Memory > maxMemory || got.cost.Rounds > maxRounds || got.cost.Rounds == 0 || got.cost.Threads == 0 {
+			t.Fatalf("%q costs %+v", text, got.cost)
+		}
+		if again, err := parseStored(got.String()); err != nil || again.String() != got.String() {
+			t.Fatalf("%q: written %q, read %v", text, got.String(), err)
+		}
+	})
+}
+
+// BenchmarkCheckPIN measures the cost of a PIN check as the appliance does it.
+func BenchmarkCheckPIN(b *testing.B) {
+	a, err := Open(b.TempDir(), Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := a.SetPIN(pin); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if err := a.CheckPIN(b.Context(), hall, pin); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,6 @@
+import { render } from "preact";
+import "../shared/style.css";
+import "./member.css";
+import { App } from "./app";
+
+render(<App />, document.getElementById("app")!);

@@ -1,0 +1,108 @@
+import { Backoff, pause } from "./backoff";
+import type { CommandName, Commands, View } from "./types";
+
+/** A refusal by the box (its stable problem code), or "network" when the box was not reached at all. */
+export class ApiError extends Error {
+  constructor(
+    readonly code: string,
+    readonly status: number,
+    /** Seconds to wait, when the box said so. */
+    readonly retryAfter?: number,
+  ) {
+    super(code);
+  }
+}
+
+/** What POST /api/v1/session answers. */
+export interface Session {
+  token: string;
+  role: string;
+  name: string;
+  expires: string;
+}
+
+const TIMEOUT = 8000; // ms for one attempt
+const ATTEMPTS = 4;
+
+/** Reads the problem document of a refused call; a body that is none still gives a code. */
+export async function problem(response: Response): Promise<ApiError> {
+  let code = response.status === 401 ? "unauthorized" : response.status === 503 ? "busy" : "internal";
+  try {
+    const body: unknown = await response.json();
+    if (typeof body === "object" && body !== null && "code" in body && typeof body.code === "string") code = body.code;
+  } catch {
+    // not JSON: a proxy's page, or nothing; the code by status stands
+  }
+  const after = Number(response.headers.get("Retry-After"));
+  return new ApiError(code, response.status, after > 0 ? after : undefined);
+}
+
+/** A key that names one command for good, so that the box carries out a repeated one only once. */
+export function newKey(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join("");
+}
+
+/** The calls of one person, by their bearer token. */
+export class Api {
+  constructor(
+    readonly token: string,
+    private readonly call: typeof fetch = (...args) => fetch(...args),
+    private readonly backoff = () => new Backoff(),
+  ) {}
+
+  /** Trades the chair's PIN for a token. */
+  async session(pin: string): Promise<Session> {
+    const response = await this.#once("/api/v1/session", { pin }, {});
+    return (await response.json()) as Session;
+  }
+
+  /** The sitting as it stands. */
+  async state(): Promise<View> {
+    const response = await this.call("/api/v1/state", { headers: { Authorization: `Bearer ${this.token}` } });
+    if (!response.ok) throw await problem(response);
+    return (await response.json()) as View;
+  }
+
+  /**
+   * Sends a command. When the network fails or the box is restarting it is sent again with the same key, so that a
+   * command whose answer was lost is not carried out twice.
+   */
+  async command<N extends CommandName>(name: N, body: Commands[N]): Promise<void> {
+    const headers = { Authorization: `Bearer ${this.token}`, "Idempotency-Key": newKey() };
+    const backoff = this.backoff();
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.#once(`/api/v1/commands/${name}`, body, headers);
+        return;
+      } catch (error) {
+        if (!(error instanceof ApiError) || !worthRepeating(error) || attempt === ATTEMPTS) throw error;
+      }
+      await pause(backoff.next());
+    }
+  }
+
+  async #once(path: string, body: unknown, headers: Record<string, string>): Promise<Response> {
+    const timeout = new AbortController();
+    const timer = setTimeout(() => timeout.abort(), TIMEOUT);
+    let response: Response;
+    try {
+      response = await this.call(path, {
+        method: "POST",
+        headers: { "Content-Type": "application/json", ...headers },
+        body: JSON.stringify(body),
+        signal: timeout.signal,
+      });
+    } catch {
+      throw new ApiError("network", 0);
+    } finally {
+      clearTimeout(timer);
+    }
+    if (!response.ok) throw await problem(response);
+    return response;
+  }
+}
+
+function worthRepeating(error: ApiError): boolean {
+  return error.code === "network" || error.status === 502 || error.status === 503 || error.status === 504;
+}

@@ -1,0 +1,29 @@
+const two = (n: number) => String(Math.trunc(n)).padStart(2, "0");
+
+/** A time of day as HH:MM:SS in the reader's zone, on request with tenths of a second. */
+export function timeOfDay(at: string | number, tenths = false): string {
+  const date = new Date(at);
+  const base = `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+  return tenths ? `${base}.${Math.floor(date.getMilliseconds() / 100)}` : base;
+}
+
+/** Times of day for a list; those that share a second with another get tenths, so that the order can be understood. */
+export function timesOfDay(ats: readonly string[]): string[] {
+  const seconds = new Map<number, number>();
+  const second = (at: string) => Math.floor(Date.parse(at) / 1000);
+  for (const at of ats) seconds.set(second(at), (seconds.get(second(at)) ?? 0) + 1);
+  return ats.map((at) => timeOfDay(at, (seconds.get(second(at)) ?? 0) > 1));
+}
+
+/** A length of time in ms as M:SS, from an hour on H:MM:SS; never negative (clocks differ a little). */
+export function duration(ms: number): string {
+  const seconds = Math.max(0, Math.floor(ms / 1000));
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `${minutes}:${two(seconds % 60)}`;
+  return `${Math.floor(minutes / 60)}:${two(minutes % 60)}:${two(seconds % 60)}`;
+}
+
+/** The hour and minute as HH:MM. */
+export function clock(ms: number): string {
+  return timeOfDay(ms).slice(0, 5);
+}

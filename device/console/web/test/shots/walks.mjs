@@ -1,0 +1,166 @@
+// Walks through the pages: by keyboard alone, and through a restart of the box.
+import { moments } from "./council.mjs";
+
+const focused = (page) =>
+  page.evaluate(() => {
+    const e = document.activeElement;
+    const style = getComputedStyle(e);
+    return { name: e.getAttribute("aria-label") ?? e.textContent.trim(), tag: e.tagName, action: e.dataset.action ?? "", id: e.id, outline: parseFloat(style.outlineWidth), row: e.closest("[data-row]")?.dataset.person };
+  });
+
+function expectThat(problems, what, ok) {
+  if (!ok) problems.push(what);
+}
+
+/** Presses Tab until an element with this action (or id) has the focus; every stop must show that it has it. */
+async function tabTo(page, target, problems, limit = 80) {
+  for (let i = 0; i < limit; i++) {
+    await page.keyboard.press("Tab");
+    const at = await focused(page);
+    if (at.tag === "BODY") continue;
+    if (at.outline < 3) problems.push(`no visible focus on ${at.tag} ${at.name}`);
+    if (at.action === target || at.id === target) return at;
+  }
+  throw new Error(`${target} is not reached by keyboard`);
+}
+
+const last = (mock) => JSON.stringify(mock.commands.at(-1));
+const until = async (what, test, ms = 20_000) => {
+  const end = Date.now() + ms;
+  while (Date.now() < end) {
+    if (await test()) return;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error(`did not happen in ${ms} ms: ${what}`);
+};
+
+async function panelByKeyboard({ mock, open, problems }) {
+  mock.show(moments.waiting());
+  const page = await open("/panel");
+  await page.keyboard.type("123456"); // the PIN field has the focus
+  await page.keyboard.press("Enter");
+  await page.locator(".board").waitFor();
+
+  await tabTo(page, "grant", problems);
+  const before = await focused(page);
+  await page.keyboard.press("Enter");
+  await until("grant is sent", () => mock.commands.at(-1)?.name === "grant");
+  await page.locator(`.request[data-person="${before.row}"]`).waitFor({ state: "detached" });
+  const after = await focused(page);
+  expectThat(problems, `focus went to ${after.tag} ${after.name} after granting`, after.action === "grant" && after.row !== before.row);
+
+  await tabTo(page, "down", problems);
+  const moved = await focused(page);
+  await page.keyboard.press("Space");
+  await until("move is sent", () => mock.commands.at(-1)?.name === "move");
+  await page.waitForTimeout(200);
+  const still = await focused(page);
+  expectThat(problems, `after moving down the focus is on ${still.row} ${still.action}`, still.row === moved.row && still.action === "down");
+
+  await page.locator("#tab-list").focus();
+  await page.keyboard.press("ArrowRight");
+  expectThat(problems, "arrow keys do not reach the people", (await focused(page)).id === "tab-people");
+  await tabTo(page, "search", problems);
+  await page.keyboard.type("hrg"); // finds nobody
+  await page.keyboard.press("Control+A");
+  await page.keyboard.type("petersen");
+  await tabTo(page, "to-list", problems);
+  await page.keyboard.press("Enter");
+  await until("request for another is sent", () => last(mock) === '{"name":"request","body":{"person":"p-17","queue":true}}');
+
+  await tabTo(page, "clear", problems);
+  await page.keyboard.press("Enter");
+  await page.locator("dialog[open]").waitFor();
+  expectThat(problems, "the harmless answer has not the focus", (await focused(page)).action === "dialog-no");
+  await page.keyboard.press("Escape");
+  await page.locator("dialog[open]").waitFor({ state: "detached" });
+  expectThat(problems, "focus is lost after the dialog", (await focused(page)).action === "clear");
+  expectThat(problems, "Escape must not clear", mock.commands.at(-1).name !== "priority");
+
+  await page.locator('[data-action="hold"]').focus();
+  await page.keyboard.press("Enter");
+  await until("hold is sent", () => last(mock) === '{"name":"priority","body":{"priority":"hold"}}');
+  await page.locator('[data-action="hold"][aria-pressed="true"]').waitFor();
+  await page.keyboard.press("Enter");
+  await until("release is sent", () => last(mock) === '{"name":"priority","body":{"priority":"release"}}');
+  expectThat(problems, `title is ${await page.title()}`, /^\(\d\) Rednerliste/.test(await page.title()));
+}
+
+async function memberByKeyboard({ mock, open, problems }) {
+  mock.show({ ...moments.empty() });
+  const page = await open("/member#anna");
+  await page.locator(".floor").waitFor();
+  await tabTo(page, "raise", problems);
+  await page.keyboard.press("Enter");
+  await page.locator('[data-action="lower"]').waitFor();
+  expectThat(problems, "focus is lost after raising the hand", (await focused(page)).action === "lower");
+  mock.change({ requests: [], speakers: [{ ...moments.speaking().speakers[1] }] });
+  await page.locator(".my-word").waitFor();
+  await until("the word is announced", async () => /Sie haben das Wort/.test(await page.locator('[aria-live="assertive"]').innerText()));
+  await page.locator('[data-action="yield"]').focus();
+  await page.keyboard.press("Enter");
+  await until("yield is sent", () => mock.commands.at(-1)?.name === "yield");
+  await page.locator(".my-word").waitFor({ state: "detached" });
+}
+
+/** The box goes and comes back; nobody touches anything. */
+async function restart({ mock, open, problems }) {
+  mock.show(moments.speaking());
+  const page = await open("/member#anna");
+  const frames = () => page.evaluate(async () => (await window.__plenum.stats())["video.word"]?.framesDecoded ?? 0);
+  const up = () => page.evaluate(() => ["whip", "whep"].every((k) => window.__plenum.pcs[k]?.connectionState === "connected"));
+  await until("both connections stand", up);
+  await until("frames come", async () => (await frames()) > 5);
+  await until("sound comes", () => page.evaluate(async () => ((await window.__plenum.stats())["audio.hall"]?.audioLevel ?? 0) > 0.01));
+  await mock.goAway();
+  await page.locator(".notice-loud").waitFor();
+  await page.waitForTimeout(4000);
+  const sent = mock.commands.length;
+  await page.locator('[data-action="yield"]').click(); // pressed while the box is away: sent when it is back
+  mock.comeBack();
+  await until("the notice goes", async () => (await page.locator(".notice-loud").count()) === 0);
+  await until("the command arrives once", () => mock.commands.length === sent + 1);
+  await until("both connections stand again", up, 30_000);
+  const then = await frames();
+  await until("frames come again", async () => (await frames()) > then + 5);
+  const { negotiations, connections } = await page.evaluate(() => ({ negotiations: window.__plenum.negotiations, connections: window.__plenum.connections }));
+  expectThat(problems, `${negotiations} renegotiations`, negotiations === 0);
+  expectThat(problems, `connections ${JSON.stringify(connections)}`, connections.whip === 2 && connections.whep === 2);
+}
+
+/** Another window takes the link: media end here, and come back when asked for. */
+async function replaced({ address, mock, open, problems }) {
+  mock.show(moments.waiting());
+  const page = await open("/member#anna");
+  const up = () => page.evaluate(() => ["whip", "whep"].every((k) => window.__plenum.pcs[k]?.connectionState === "connected"));
+  await until("both connections stand", up);
+  mock.gone("replaced");
+  await page.locator('[data-action="retry"]').waitFor();
+  await page.waitForTimeout(1500);
+  expectThat(problems, "media go on after being replaced", await page.evaluate(() => window.__plenum.pcs.whip === null && window.__plenum.pcs.whep === null));
+  await page.locator('[data-action="retry"]').click();
+  await until("media are back", up);
+  const before = mock.deleted;
+  await page.goto(`${address}/`);
+  await until("leaving says so to the box", () => mock.deleted >= before + 2);
+}
+
+/** The hall screen through a restart. */
+async function screenRestart({ mock, open }) {
+  mock.show(moments.speaking());
+  const page = await open("/screen#screen", { width: 1920, height: 1080 });
+  const flows = () => page.locator('[data-slot="video.word"][data-flows="true"]').waitFor({ timeout: 20_000 });
+  await flows();
+  await mock.goAway();
+  await page.locator(".screen-slate").waitFor();
+  mock.comeBack();
+  await flows();
+}
+
+export const walks = {
+  "walk-panel-keyboard": panelByKeyboard,
+  "walk-member-keyboard": memberByKeyboard,
+  "walk-restart": restart,
+  "walk-replaced": replaced,
+  "walk-screen-restart": screenRestart,
+};
