@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+)
+
+// daemon keeps a real plenumd running, as systemd does on the box: when it dies it is started again at once.
+type daemon struct {
+	binary, config string
+	verbose        bool
+	log            *slog.Logger
+}
+
+// findDaemon looks for plenumd beside this program, then on PATH.
+func findDaemon() (string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("finding plenumd: %w", err)
+	}
+	beside := filepath.Join(filepath.Dir(self), "plenumd")
+	if _, err := os.Stat(beside); err == nil {
+		return beside, nil
+	}
+	path, err := exec.LookPath("plenumd")
+	if err != nil {
+		return "", fmt.Errorf("plenumd is neither beside %s nor on PATH; make build builds both", self)
+	}
+	return path, nil
+}
+
+// run starts plenumd again and again until ctx ends, then asks it to end.
+func (d daemon) run(ctx context.Context) error {
+	for quick := 0; ; {
+		began := time.Now()
+		err := d.once(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if time.Since(began) > 2*time.Second {
+			quick = 0
+		}
+		if quick++; quick > 5 {
+			return fmt.Errorf("plenumd does not stay up: %w", err)
+		}
+		d.log.Warn("plenumd ended, starting it again", "error", err)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+func (d daemon) once(ctx context.Context) error {
+	args := []string{"--config", d.config}
+	if d.verbose {
+		args = append(args, "--verbose")
+	}
+	cmd := exec.CommandContext(ctx, d.binary, args...)
+	cmd.Stderr = os.Stderr
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 10 * time.Second
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("plenumd: %w", err)
+	}
+	return errors.New("plenumd ended without being asked")
+}

@@ -1,0 +1,53 @@
+// Command plenumd is the daemon of the box: it wires desks, cameras, sound, the sitting and its pages together and runs
+// until it is told to end. It decides nothing.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"plenum/device/app"
+	"plenum/device/config"
+)
+
+func main() {
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "plenumd:", err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string) error {
+	flags := flag.NewFlagSet("plenumd", flag.ContinueOnError)
+	path := flags.String("config", "/etc/plenum/plenum.toml", "configuration `file`")
+	check := flags.Bool("check", false, "check the configuration and end")
+	example := flags.Bool("example", false, "print a configuration with every key explained and end")
+	verbose := flags.Bool("verbose", false, "log what devices say")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if *example {
+		fmt.Print(config.Example)
+		return nil
+	}
+	cfg, err := config.Load(*path)
+	if err != nil {
+		return err
+	}
+	if *check {
+		fmt.Printf("%s: %d members, %d desk systems, %d cameras: good\n", *path, len(cfg.Members), len(cfg.Desks), len(cfg.Cameras))
+		return nil
+	}
+	level := slog.LevelInfo
+	if *verbose {
+		level = slog.LevelDebug
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	return app.Run(ctx, cfg, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})))
+}

@@ -1,0 +1,244 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+
+	"plenum/device/config"
+	"plenum/device/sitting"
+	"plenum/hal/desk"
+)
+
+// orderQueue bounds the orders that wait for one desk system. A serial line carries some 100 orders a second; more
+// than this in waiting means it is dead, and then the link says so.
+const orderQueue = 1024
+
+// doer takes events into the sitting and answers when they are decided.
+type doer func(ctx context.Context, e sitting.Event) error
+
+// deskSystem translates between one desk system and the sitting: keys to events, effects to orders. It decides
+// nothing.
+type deskSystem struct {
+	name   string
+	driver desk.Driver
+	keys   map[sitting.SeatID]desk.Key
+	seats  map[desk.Key]sitting.SeatID
+	orders chan sitting.Effect
+	do     doer
+	state  func() sitting.State
+	log    *slog.Logger
+	live   atomic.Bool
+	lost   atomic.Int64 // orders that found the queue full
+}
+
+func newDeskSystem(c config.Desk, driver desk.Driver, do doer, state func() sitting.State, log *slog.Logger) *deskSystem {
+	d := &deskSystem{
+		name: c.Name, driver: driver, do: do, state: state, log: log.With("desk", c.Name),
+		keys: map[sitting.SeatID]desk.Key{}, seats: map[desk.Key]sitting.SeatID{},
+		orders: make(chan sitting.Effect, orderQueue),
+	}
+	for _, s := range c.Seats {
+		key := desk.Key{ID: s.Unit, Side: s.Side}
+		d.keys[sitting.SeatID(s.Seat)], d.seats[key] = key, sitting.SeatID(s.Seat)
+	}
+	return d
+}
+
+// serves reports whether the seat belongs to this desk system.
+func (d *deskSystem) serves(seat sitting.SeatID) bool {
+	_, ok := d.keys[seat]
+	return ok
+}
+
+// order queues an effect for the desk. It never blocks: the clerk calls it.
+func (d *deskSystem) order(e sitting.Effect) {
+	select {
+	case d.orders <- e:
+	default:
+		if d.lost.Add(1) == 1 {
+			d.log.Error("orders for the desk are lost: its line does not keep up")
+		}
+	}
+}
+
+// run starts the listener and the worker under the supervisor, and the driver itself.
+func (d *deskSystem) run(ctx context.Context, sup *supervisor) {
+	sup.keep(ctx, "desk "+d.name, d.driver.Run)
+	sup.wg.Go(func() { d.listen(ctx) })
+	sup.wg.Go(func() { d.work(ctx) })
+}
+
+// listen hands what the desk reports to the sitting, in the order in which it came.
+func (d *deskSystem) listen(ctx context.Context) {
+	var last uint64
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case ev := <-d.driver.Events():
+			if last != 0 && ev.Seq != last+1 {
+				d.log.Warn("desk events were lost, comparing with a snapshot", "lost", ev.Seq-last-1)
+				d.compare(ctx)
+			}
+			last = ev.Seq
+			d.report(ctx, ev)
+		}
+	}
+}
+
+// report translates one event.
+func (d *deskSystem) report(ctx context.Context, ev desk.Event) {
+	e := sitting.Event{At: ev.At, On: ev.On}
+	switch ev.Kind {
+	case desk.KindLink:
+		d.link(ctx, ev)
+		return
+	case desk.KindPriority:
+		e.Kind, e.Priority = sitting.KindPriority, sitting.Priority(ev.Priority)
+	case desk.KindMic:
+		if ev.Origin == desk.OriginEcho {
+			return // the order's own result says so
+		}
+		e.Kind = sitting.KindMic
+	case desk.KindRequest:
+		e.Kind = sitting.KindRequest
+		if !ev.On {
+			e.Kind, e.On = sitting.KindLower, false
+		}
+		e.Origin, e.On = sitting.OriginDesk, false
+	case desk.KindSeat:
+		e.Kind = sitting.KindSeat
+	default:
+		d.log.Debug("desk says", "kind", ev.Kind, "unit", ev.Key, "text", ev.Text)
+		return
+	}
+	if ev.Kind != desk.KindPriority {
+		seat, ok := d.seats[ev.Key]
+		if !ok {
+			d.log.Warn("a unit that is not in the configuration: add it to [[desk.seat]]", "unit", ev.Key.String())
+			return
+		}
+		e.Seat = seat
+	}
+	d.tell(ctx, e)
+}
+
+func (d *deskSystem) tell(ctx context.Context, e sitting.Event) {
+	e.By = sitting.Actor{Role: sitting.RoleBox}
+	if err := d.do(ctx, e); err != nil && ctx.Err() == nil {
+		d.log.Debug("the sitting did not take it", "kind", e.Kind, "seat", e.Seat, "reason", err)
+	}
+}
+
+// link passes the state of the line on. A desk that comes back is compared first, so that the sitting knows who is
+// there before it orders microphones again.
+func (d *deskSystem) link(ctx context.Context, ev desk.Event) {
+	live := ev.Link == desk.LinkLive || ev.Link == desk.LinkDegraded
+	if live && !d.live.Load() {
+		d.compare(ctx)
+	}
+	d.live.Store(live)
+	d.tell(ctx, sitting.Event{Kind: sitting.KindDesk, At: ev.At,
+		Desk: &sitting.Desk{Name: d.name, Link: sitting.Link(ev.Link), Reason: ev.Text}})
+}
+
+// compare takes the desk's own state and tells the sitting what differs. Nothing in it counts as a new press, but for
+// somebody who waits at the desk and is not on the list: that request came while nobody listened.
+func (d *deskSystem) compare(ctx context.Context) {
+	snap, err := d.driver.Snapshot(ctx)
+	if err != nil {
+		d.log.Warn("no snapshot of the desk", "error", err)
+		return
+	}
+	s := d.state()
+	for _, seat := range snap.Seats {
+		id, ok := d.seats[seat.Key]
+		if !ok {
+			continue
+		}
+		p, sits := s.AtSeat(id)
+		if !sits {
+			continue
+		}
+		if p.SeatOnline != seat.Online {
+			d.tell(ctx, sitting.Event{Kind: sitting.KindSeat, Seat: id, On: seat.Online, At: snap.At})
+		}
+		if seat.Open && s.Speaking(p.ID) < 0 {
+			d.tell(ctx, sitting.Event{Kind: sitting.KindMic, Seat: id, On: true, At: snap.At})
+		}
+		if seat.Request && !seat.Open && s.Speaking(p.ID) < 0 && s.Waiting(p.ID) < 0 {
+			d.tell(ctx, sitting.Event{Kind: sitting.KindRequest, Origin: sitting.OriginDesk, Seat: id, At: snap.At})
+		}
+	}
+}
+
+// work carries out orders one after the other, as the line does.
+func (d *deskSystem) work(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case e := <-d.orders:
+			if e.Kind == sitting.EffectLamp {
+				d.lamp(ctx, e)
+			} else {
+				d.mic(ctx, e)
+			}
+		}
+	}
+}
+
+// tries is how often a microphone that must close is told so.
+const tries = 3
+
+func (d *deskSystem) mic(ctx context.Context, e sitting.Effect) {
+	// Without a live line there is nobody to tell; when it comes back every microphone is closed and the sitting
+	// orders again what it wants.
+	if !d.live.Load() {
+		return
+	}
+	var r desk.Result
+	for range tries {
+		r = d.driver.SetMic(ctx, d.keys[e.Seat], e.On)
+		if r.Outcome == desk.Confirmed || e.On || !d.live.Load() {
+			break
+		}
+	}
+	if ctx.Err() != nil {
+		return
+	}
+	ev := sitting.Event{Kind: sitting.KindMic, Seat: e.Seat, On: e.On, Grant: e.Grant}
+	if r.Outcome != desk.Confirmed {
+		ev.Kind, ev.Reason = sitting.KindMicFail, reason(r)
+		d.log.Warn("the desk did not do it", "seat", e.Seat, "on", e.On, "outcome", r.Outcome, "reason", r.Reason)
+		if e.On && r.Outcome == desk.Unknown {
+			// It may be open all the same: nobody is left with an open microphone and no word.
+			d.driver.SetMic(ctx, d.keys[e.Seat], false)
+		}
+	}
+	d.tell(ctx, ev)
+}
+
+func reason(r desk.Result) string {
+	if r.Reason != "" {
+		return r.Reason
+	}
+	return fmt.Sprintf("the desk's answer: %s", r.Outcome)
+}
+
+// lamp shows a seat its state, or at least ends the blinking of a request that is no more.
+func (d *deskSystem) lamp(ctx context.Context, e sitting.Effect) {
+	if !d.live.Load() {
+		return
+	}
+	key := d.keys[e.Seat]
+	if lamps, ok := d.driver.(desk.Indicator); ok {
+		lamps.Indicate(ctx, key, desk.Lamp(e.Lamp))
+		return
+	}
+	if e.Lamp == sitting.LampOff {
+		d.driver.SetRequest(ctx, key, false)
+	}
+}

@@ -1,0 +1,83 @@
+package app
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/pion/rtp"
+
+	"plenum/device/sitting"
+	"plenum/media/stage"
+	"plenum/media/wire"
+)
+
+// run starts cameras, microphone, hall output and the media port.
+func (m *media) run(ctx context.Context, sup *supervisor, vital func(string, func(context.Context) error)) {
+	for name, camera := range m.cameras {
+		src := m.stage.AddSource(cameraFirst+name, stage.Video, "", camera.RequestKey)
+		sup.keep(ctx, "camera "+name, func(ctx context.Context) error { return camera.Run(ctx, src.Write) })
+	}
+	if m.voice != nil {
+		src := m.stage.AddSource(hallSound, stage.Audio, "", nil)
+		sup.keep(ctx, "hall microphone", func(ctx context.Context) error { return m.voice.Run(ctx, src.Write) })
+	}
+	m.stage.SetHall(m.wide, hallSound)
+	for n := range m.cfg.Sitting.MaxLimit {
+		play := m.playout.Voice(n)
+		// The hall hears every voice slot; it is nobody's own voice.
+		stop, err := m.stage.Subscribe("", stage.Voice(n+1), stage.SinkFunc(func(h rtp.Header, payload []byte) { play(&h, payload) }))
+		if err != nil {
+			m.log.Error("the hall does not hear a voice slot", "slot", n+1, "error", err)
+			continue
+		}
+		context.AfterFunc(ctx, stop)
+	}
+	sup.keep(ctx, "hall output", m.playout.Run)
+	vital("media port", m.host.Run)
+	vital("connections", m.legs.run)
+}
+
+// carry lets a member through, or not any more. When it returns after "not any more", nothing of the member goes out,
+// and nothing that waits for the hall's loudspeakers is played.
+func (m *media) carry(person string, on bool) {
+	slot := m.stage.VoiceOf(person)
+	if err := m.stage.Carry(person, on); err != nil {
+		m.log.Error("a member with the word is not carried", "person", person, "error", err)
+	}
+	if !on && slot > 0 {
+		m.playout.Cut(slot - 1)
+	}
+}
+
+// show puts a source into the word slot.
+func (m *media) show(src sitting.Source, s sitting.State) {
+	switch src.Kind {
+	case sitting.SourceRemote:
+		m.stage.SetWord(wire.SourceID(string(src.Person)))
+	case sitting.SourceSeat:
+		m.caption(src, s)
+		m.stage.SetWord(m.pick(m.speaker, m.wide))
+	default:
+		m.stage.SetWord(m.pick(m.wide, m.speaker))
+	}
+}
+
+func (m *media) pick(first, second string) string {
+	if first != "" {
+		return first
+	}
+	return second
+}
+
+// caption points the speaker's camera at a seat. For a test camera that is a caption; camera presets follow.
+func (m *media) caption(src sitting.Source, s sitting.State) {
+	p, ok := s.Person(src.Person)
+	if !ok {
+		return
+	}
+	for name, camera := range m.cameras {
+		if cameraFirst+name == m.speaker {
+			camera.SetCaption(fmt.Sprintf("Platz %s", src.Seat), p.Name, p.Group)
+		}
+	}
+}
