@@ -57,7 +57,7 @@ func newChamber(o options, log *slog.Logger) (*chamber, error) {
 	if err != nil {
 		return nil, errors.Join(err, units.Close())
 	}
-	c.daemon = daemon{binary: binary, config: path, verbose: o.verbose, log: log}
+	c.daemon = daemon{binary: binary, config: path, logFile: filepath.Join(o.data, "plenumd.log"), verbose: o.verbose, log: log}
 	return c, nil
 }
 

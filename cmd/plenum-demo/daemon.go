@@ -14,7 +14,8 @@ import (
 // daemon keeps a real plenumd running, as systemd does on the box: when it dies it is started again at once.
 type daemon struct {
 	binary, config string
-	verbose        bool
+	logFile        string // where the daemon's own log goes
+	verbose        bool   // to the terminal instead, with all details
 	log            *slog.Logger
 }
 
@@ -47,7 +48,7 @@ func (d daemon) run(ctx context.Context) error {
 			quick = 0
 		}
 		if quick++; quick > 5 {
-			return fmt.Errorf("plenumd does not stay up: %w", err)
+			return fmt.Errorf("plenumd does not stay up: %w\n%s", err, d.lastWords())
 		}
 		d.log.Warn("plenumd ended, starting it again", "error", err)
 		select {
@@ -65,10 +66,27 @@ func (d daemon) once(ctx context.Context) error {
 	}
 	cmd := exec.CommandContext(ctx, d.binary, args...)
 	cmd.Stderr = os.Stderr
+	if !d.verbose {
+		f, err := os.OpenFile(d.logFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		if err != nil {
+			return fmt.Errorf("the daemon's log: %w", err)
+		}
+		defer f.Close()
+		cmd.Stderr = f
+	}
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 10 * time.Second
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("plenumd: %w", err)
 	}
 	return errors.New("plenumd ended without being asked")
+}
+
+// lastWords is the end of the daemon's log, for the one who wonders why it does not stay up.
+func (d daemon) lastWords() string {
+	b, err := os.ReadFile(d.logFile)
+	if err != nil {
+		return ""
+	}
+	return string(b[max(0, len(b)-2000):])
 }

@@ -129,8 +129,8 @@ A council chamber with %d desks is up, the sitting is open.
 Your browser will warn of the box's own certificate: go on, or import %s.
 Press a desk from here:   bin/plenumctl --socket %s demo press 7
 Who waits, who speaks:    bin/plenumctl --socket %s speakers
-Remote speakers are heard in the hall: %s
+Remote speakers are heard in the hall: %s. The daemon's log: %s
 Ctrl-C ends it.
-`, i.CA, i.Socket, i.Socket, filepath.Join(o.data, "hall.wav"))
+`, i.CA, i.Socket, i.Socket, filepath.Join(o.data, "hall.wav"), filepath.Join(o.data, "plenumd.log"))
 	return err
 }

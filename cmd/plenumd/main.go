@@ -1,3 +1,7 @@
+// Only with Go's FIPS 140-3 module on does TLS refuse ChaCha20, which TR-02102-2 does not name.
+//
+//go:debug fips140=on
+
 // Command plenumd is the daemon of the box: it wires desks, cameras, sound, the sitting and its pages together and runs
 // until it is told to end. It decides nothing.
 package main

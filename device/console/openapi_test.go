@@ -184,7 +184,7 @@ func TestSchemasAreTheTypes(t *testing.T) {
 	s := loadSpec(t)
 	for name, v := range map[string]any{
 		"View": View{}, "Me": Me{}, "Speaker": Speaker{}, "Request": Request{}, "Person": Person{}, "Leg": Leg{},
-		"Word": Word{}, "Desk": Desk{}, "Media": Media{}, "Problem": Problem{}, "Session": session{},
+		"Word": Word{}, "Desk": Desk{}, "Fault": Fault{}, "Media": Media{}, "Problem": Problem{}, "Session": session{},
 	} {
 		var have, must []string
 		for _, f := range reflect.VisibleFields(reflect.TypeOf(v)) {

@@ -26,6 +26,7 @@ type View struct {
 	People   []Person      `json:"people"`   // in the order of the roster
 	Word     Word          `json:"word"`
 	Desks    []Desk        `json:"desks"`
+	Faults   []Fault       `json:"faults"` // for the chair only
 	Media    Media         `json:"media"`
 }
 
@@ -61,6 +62,7 @@ type Request struct {
 	At        string           `json:"at"`
 	EnteredBy sitting.Role     `json:"entered_by,omitempty"`
 	Moved     bool             `json:"moved,omitempty"`
+	Failed    bool             `json:"failed,omitempty"` // its microphone did not open
 }
 
 // Person is a line of the roster with how they take part now. Media is for the chair and for oneself.
@@ -101,6 +103,15 @@ type Desk struct {
 	Reason string       `json:"reason,omitempty"`
 }
 
+// Fault is a microphone that did not do what the sitting decided.
+type Fault struct {
+	Seat   sitting.SeatID `json:"seat"`
+	Name   string         `json:"name"` // who sits there
+	On     bool           `json:"on"`   // what was ordered
+	Reason string         `json:"reason"`
+	At     string         `json:"at"`
+}
+
 // Media is what the pages must know to ask for sound and picture.
 type Media struct {
 	Voices int `json:"voices"`
@@ -118,6 +129,7 @@ func build(snap clerk.Snapshot, viewer access.Identity, voices int, now time.Tim
 		Requests: make([]Request, 0, len(s.Requests)),
 		People:   make([]Person, 0, len(s.Roster)),
 		Desks:    make([]Desk, 0, len(s.Desks)),
+		Faults:   []Fault{},
 		Media:    Media{Voices: voices},
 	}
 	members := make(map[sitting.PersonID]sitting.Member, len(s.Roster))
@@ -137,11 +149,17 @@ func build(snap clerk.Snapshot, viewer access.Identity, voices int, now time.Tim
 		m := members[r.Person]
 		v.Requests = append(v.Requests, Request{
 			ID: r.ID, Person: r.Person, Name: m.Name, Group: m.Group, Seat: r.Seat, Origin: r.Origin,
-			At: stamp(r.At), EnteredBy: r.EnteredBy, Moved: r.Moved,
+			At: stamp(r.At), EnteredBy: r.EnteredBy, Moved: r.Moved, Failed: r.Failed,
 		})
 	}
 	for _, d := range s.Desks {
 		v.Desks = append(v.Desks, Desk{Name: d.Name, Link: d.Link, Reason: d.Reason})
+	}
+	if viewer.Role == sitting.RoleChair {
+		for _, f := range s.Faults {
+			p, _ := s.AtSeat(f.Seat)
+			v.Faults = append(v.Faults, Fault{Seat: f.Seat, Name: p.Name, On: f.On, Reason: f.Reason, At: stamp(f.At)})
+		}
 	}
 	src := s.Word()
 	v.Word = Word{Kind: src.Kind, Seat: src.Seat, Person: src.Person, Name: members[src.Person].Name}

@@ -1,4 +1,4 @@
-// Package sound is the box's sound cards, through ALSA.
+// Package sound is the box's sound cards, through ALSA: so far playback, which remote members need to be heard in the hall.
 package sound
 
 /*

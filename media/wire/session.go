@@ -203,7 +203,12 @@ func (s *session) connected() {
 		s.setUp(true)
 		return
 	}
-	for _, st := range s.pc.GetStats() {
+	stats := s.pc.GetStats()
+	// pion v4.2.26 reads its statsGetter there outside its lock
+	// and clears it when the peer hangs up. Taking the lock once more puts
+	// the two in order; the field is nil here in any case.
+	s.pc.GetTransceivers()
+	for _, st := range stats {
 		if t, ok := st.(webrtc.TransportStats); ok {
 			s.mu.Lock()
 			s.crypto = [3]string{dtlsVersion(t.TLSVersion), t.DTLSCipher, t.SRTPCipher}

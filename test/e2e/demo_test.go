@@ -93,7 +93,8 @@ func (d *demo) stop() {
 		<-done
 	}
 	if d.t.Failed() {
-		d.t.Logf("log of the demo and the daemon:\n%s", d.log)
+		daemon, _ := os.ReadFile(filepath.Join(d.data, "plenumd.log"))
+		d.t.Logf("log of the demo:\n%s\nlog of the daemon:\n%s", d.log, daemon)
 	}
 }
 

@@ -173,16 +173,17 @@ func (s *session) mic(ctx context.Context, o *order) (desk.Result, error) {
 	}
 	defer func() { s.watch = nil }()
 	_, err := s.exchange(ctx, cmdMic(o.unit, o.on, typ), s.answersMic(o.key))
+	is := func() bool { return known(s.d, func(m *mapper) bool { return m.isOpen(o.key) }) }
 	if err == nil && !confirmed {
-		err = s.wait(ctx, allocGrace, func() bool { return confirmed })
-		if errors.Is(err, errTime) {
+		err = s.wait(ctx, allocGrace, func() bool { return confirmed || is() == o.on })
+		if err == nil && !confirmed || errors.Is(err, errTime) {
 			_, err = s.streams(ctx)
 		}
 	}
 	if err != nil {
 		return desk.Result{}, err
 	}
-	if confirmed || known(s.d, func(m *mapper) bool { return m.isOpen(o.key) }) == o.on {
+	if confirmed || is() == o.on {
 		return desk.Result{Outcome: desk.Confirmed}, nil
 	}
 	s.d.publish(func(m *mapper) []desk.Event { delete(m.orders, o.key); return nil })

@@ -122,32 +122,30 @@ func (c *cable) run(ctx context.Context, serve func(context.Context, Wire)) {
 // pacer lets bytes pass as fast as a serial line carries them, 10 bits a byte.
 type pacer struct {
 	perByte time.Duration
-	due     time.Time // when the last byte has passed
+	due     time.Time // when the last byte should have passed
+	passed  time.Time // when pass last came back
 }
 
 func newPacer(baud int) *pacer { return &pacer{perByte: 10 * time.Second / time.Duration(baud)} }
 
-// burst is how many bytes of sleeping too long may be caught up with: about the FIFO of a UART.
+// burst is how many bytes of sleeping too long may be caught up with while the line is busy: about the FIFO of a UART.
 const burst = 16
 
 // pass waits until n more bytes have passed.
 func (p *pacer) pass(ctx context.Context, n int) error {
 	now := time.Now()
-	if floor := now.Add(-burst * p.perByte); p.due.Before(floor) {
+	floor := now.Add(-burst * p.perByte)
+	if p.passed.Before(floor) { // the line was idle, and time not used is not saved up
+		p.due = now
+	} else if p.due.Before(floor) {
 		p.due = floor
 	}
-	if p.due.IsZero() {
-		p.due = now
-	}
 	p.due = p.due.Add(time.Duration(n) * p.perByte)
-	left := p.due.Sub(now)
-	if left <= 0 {
-		return ctx.Err()
-	}
-	timer := time.NewTimer(left)
+	timer := time.NewTimer(max(p.due.Sub(now), 0))
 	defer timer.Stop()
 	select {
 	case <-timer.C:
+		p.passed = time.Now()
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()

@@ -154,10 +154,14 @@ func TestLineSpeed(t *testing.T) {
 
 func TestStatusTurns(t *testing.T) {
 	inBubble(t, Options{Units: 4, Doubles: []int{2}, Status: 20 * time.Second}, func(t *testing.T, l line) {
-		heard := l.hear(6 * time.Second)[:26*12]
-		for _, unit := range []string{"00021F 0030", "000220 0131", "000221 0030", "000222 0030"} {
-			if n := strings.Count(heard, "x "+unit+" 7A 241100"); n != 3 {
-				t.Errorf("unit %s sent its status %d times in a minute", unit, n)
+		var heard string
+		for end := time.Now().Add(58 * time.Second); time.Now().Before(end); {
+			heard += l.hear(time.Second)
+		}
+		// The first unit's first line was heard before.
+		for unit, want := range map[string]int{"00021F 0030": 2, "000220 0131": 3, "000221 0030": 3, "000222 0030": 3} {
+			if n := strings.Count(heard, "x "+unit+" 7A 241100"); n != want {
+				t.Errorf("unit %s sent its status %d times in a minute, want %d", unit, n, want)
 			}
 		}
 	})

@@ -53,7 +53,7 @@ export function Member({ token }: { token: string }) {
             )}
           </div>
           <Floor view={view} send={send} />
-          <Own room={room} speaks={speaks && !view.silenced} />
+          <Own room={room} voice={!speaks ? "ready" : view.silenced ? "silenced" : "live"} />
           <OrderList view={view} now={now} />
         </div>
       </main>

@@ -6,8 +6,11 @@ import { Button, Notice } from "../shared/ui";
 import { useTexts } from "../texts";
 import type { Room } from "./room";
 
+/** What becomes of one's own sound now: nothing without the word, forwarded, or held back by the chair's priority. */
+export type Voice = "ready" | "live" | "silenced";
+
 /** One's own camera and microphone: preview, level, choice of devices, and what to do when they are missing. */
-export function Own({ room, speaks }: { room: Room; speaks: boolean }) {
+export function Own({ room, voice }: { room: Room; voice: Voice }) {
   const texts = useTexts();
   const t = texts.member;
   const video = useRef<HTMLVideoElement>(null);
@@ -55,8 +58,8 @@ export function Own({ room, speaks }: { room: Room; speaks: boolean }) {
         <div class="own-level">
           {stream.getAudioTracks().length > 0 && (
             <>
-              <p class={speaks ? "own-live" : "own-ready"}>{speaks ? t.live : t.ready}</p>
-              <LevelMeter label={t.level} read={read} live={speaks} />
+              <p class={voice === "live" ? "own-live" : ""}>{voice === "silenced" ? t.youSilenced : t[voice]}</p>
+              <LevelMeter label={t.level} read={read} live={voice === "live"} />
             </>
           )}
         </div>

@@ -26,7 +26,7 @@ export function Word({ view, room, now, send }: WordProps) {
     <>
       <Turn view={view} />
       {speaker && (
-        <section class={muted || silenced ? "my-word my-word-mute" : "my-word"} aria-labelledby="my-word-title">
+        <section class={muted ? "my-word my-word-mute" : silenced ? "my-word my-word-held" : "my-word"} aria-labelledby="my-word-title">
           <Icon name={muted || silenced ? "micOff" : "mic"} large />
           <div class="my-word-text">
             <h2 id="my-word-title">{t.youSpeak}</h2>

@@ -19,7 +19,7 @@ export const people = [
 
 const who = (id) => {
   const { name, group, seat } = people.find((p) => p.id === id);
-  return { person: id, name, ...(group ? { group } : {}), ...(seat ? { seat } : {}) };
+  return { person: id, name, group: group ?? "", seat: seat ?? "" };
 };
 
 let number = 0;
@@ -39,7 +39,7 @@ export const base = () => ({
   silenced: false,
   speakers: [],
   requests: [],
-  people: structuredClone(people),
+  people: people.map((p) => ({ group: "", seat: "", remote: false, ...p })),
   word: { kind: "hall" },
   desks,
   media: { voices: 2 },

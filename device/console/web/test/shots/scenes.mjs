@@ -12,6 +12,14 @@ const media = async ({ page }) => {
 const refuseDevices = () => {
   navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("no", "NotAllowedError"));
 };
+// As a browser does that has not been touched yet: no sound before the first click.
+export const holdSound = () => {
+  const play = HTMLMediaElement.prototype.play;
+  HTMLMediaElement.prototype.play = function () {
+    const held = this instanceof HTMLAudioElement && !navigator.userActivation.hasBeenActive;
+    return held ? Promise.reject(new DOMException("no", "NotAllowedError")) : play.call(this);
+  };
+};
 const both = (...tasks) => async (all) => {
   for (const task of tasks) await task(all);
 };
@@ -99,6 +107,7 @@ export const scenes = [
   member("silenced", annaSilenced, { act: media }),
   member("denied", moments.waiting, { act: media, init: refuseDevices }),
   member("denied-speaking", moments.speaking, { act: media, init: refuseDevices, language: "en" }),
+  member("sound-held", moments.waiting, { act: media, init: holdSound }),
   member("unrecorded", moments.unrecorded, { act: media }),
   member("stale", moments.waiting, { act: both(media, cut) }),
   member("frozen", moments.waiting, { act: both(media, ({ far }) => far.freeze(true)), settle: 4500 }),

@@ -1,5 +1,6 @@
 // Walks through the pages: by keyboard alone, and through a restart of the box.
 import { moments } from "./council.mjs";
+import { holdSound } from "./scenes.mjs";
 
 const focused = (page) =>
   page.evaluate(() => {
@@ -103,6 +104,14 @@ async function memberByKeyboard({ mock, open, problems }) {
   await page.locator(".my-word").waitFor({ state: "detached" });
 }
 
+/** Sound that the browser holds back needs one touch, no more. */
+async function soundHeld({ mock, open }) {
+  mock.show(moments.waiting());
+  const page = await open("/member#anna", { init: holdSound });
+  await page.locator('[data-action="sound-on"]').click();
+  await page.locator('[data-action="sound-on"]').waitFor({ state: "detached" });
+}
+
 /** The box goes and comes back; nobody touches anything. */
 async function restart({ mock, open, problems }) {
   mock.show(moments.speaking());
@@ -160,6 +169,7 @@ async function screenRestart({ mock, open }) {
 export const walks = {
   "walk-panel-keyboard": panelByKeyboard,
   "walk-member-keyboard": memberByKeyboard,
+  "walk-sound-held": soundHeld,
   "walk-restart": restart,
   "walk-replaced": replaced,
   "walk-screen-restart": screenRestart,
