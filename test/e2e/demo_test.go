@@ -108,6 +108,19 @@ func (d *demo) ctl(args ...string) string {
 	return string(out)
 }
 
+// press pushes a desk's key on the seat plan.
+func (d *demo) press(seat string) {
+	d.t.Helper()
+	res, err := http.Post(d.Seatplan+"press", "application/json", strings.NewReader(fmt.Sprintf(`{"seat":%q}`, seat)))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	res.Body.Close()
+	if res.StatusCode != http.StatusNoContent {
+		d.t.Fatalf("pressing desk %s: %s", seat, res.Status)
+	}
+}
+
 // list is what plenumctl speakers --json prints.
 type list struct {
 	Speakers []entry `json:"speakers"`

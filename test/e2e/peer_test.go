@@ -1,0 +1,119 @@
+package e2e
+
+import (
+	"bufio"
+	"encoding/json"
+	"os/exec"
+	"sync"
+	"testing"
+	"time"
+)
+
+// peer is a member on an independent WebRTC stack: aiortc with OpenSSL, libsrtp, libvpx and libopus of Debian.
+type peer struct {
+	mu   sync.Mutex
+	last peerLine
+}
+
+type peerLine struct {
+	Publish *peerSide `json:"publish"`
+	Play    *peerSide `json:"play"`
+	Done    bool      `json:"done"`
+}
+
+type peerSide struct {
+	State  string `json:"state"`
+	Sent   int    `json:"sent"`
+	Tracks []struct {
+		Kind   string  `json:"kind"`
+		Frames int     `json:"frames"`
+		Luma   float64 `json:"luma"`  // mean brightness of the last picture
+		Level  float64 `json:"level"` // RMS of the last sound, 1 is full scale
+	} `json:"tracks"`
+}
+
+func (d *demo) startPeer(args ...string) *peer {
+	d.t.Helper()
+	cmd := exec.Command("/usr/bin/python3", append([]string{"../peer/peer.py", "--ca", d.CA, "--seconds", "60"}, args...)...)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		d.t.Fatal(err)
+	}
+	d.t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	p := &peer{}
+	go func() {
+		for lines := bufio.NewScanner(out); lines.Scan(); {
+			var l peerLine
+			if json.Unmarshal(lines.Bytes(), &l) == nil {
+				p.mu.Lock()
+				p.last = l
+				p.mu.Unlock()
+			}
+		}
+	}()
+	return p
+}
+
+func (p *peer) now() peerLine {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.last
+}
+
+// luma is the brightness of the picture that is played, or 0.
+func (p *peer) luma() float64 {
+	if l := p.now(); l.Play != nil {
+		for _, t := range l.Play.Tracks {
+			if t.Kind == "video" && t.Frames > 0 {
+				return t.Luma
+			}
+		}
+	}
+	return 0
+}
+
+// TestIndependentStack: another implementation publishes by WHIP and plays by WHEP, one sound and one picture line.
+func TestIndependentStack(t *testing.T) {
+	d := startDemo(t)
+	speaker := d.startPeer("--whip", d.WHIP, "--token", d.Members[0].Token, "--luma", "220")
+	listener := d.startPeer("--whep", d.WHEP, "--token", d.Members[1].Token)
+	eventually(t, 30*time.Second, "the hall is seen and heard", func() bool {
+		l := listener.now()
+		if l.Play == nil || l.Play.State != "connected" || len(l.Play.Tracks) != 2 {
+			return false
+		}
+		return l.Play.Tracks[0].Frames > 20 && l.Play.Tracks[1].Frames > 20
+	})
+	eventually(t, 20*time.Second, "the speaker sends", func() bool {
+		l := speaker.now()
+		return l.Publish != nil && l.Publish.State == "connected" && l.Publish.Sent > 50
+	})
+	if l := listener.luma(); l > 120 {
+		t.Fatalf("brightness %v before the word: the hall's picture is dark", l)
+	}
+	d.ctl("grant", aylin)
+	eventually(t, 15*time.Second, "the speaker's bright picture", func() bool { return listener.luma() > 150 })
+	d.ctl("withdraw", aylin)
+	eventually(t, 15*time.Second, "the hall's dark picture again", func() bool { return listener.luma() < 120 })
+}
+
+// TestWeakPeerIsRefused: a peer that offers only the old SRTP profile does not come in.
+func TestWeakPeerIsRefused(t *testing.T) {
+	d := startDemo(t)
+	weak := d.startPeer("--whip", d.WHIP, "--token", d.Members[0].Token, "--srtp", "sha1")
+	good := d.startPeer("--whip", d.WHIP, "--token", d.Members[1].Token, "--srtp", "gcm128")
+	eventually(t, 30*time.Second, "the strong peer is in", func() bool {
+		l := good.now()
+		return l.Publish != nil && l.Publish.State == "connected" && l.Publish.Sent > 50
+	})
+	if l := weak.now(); l.Publish != nil && l.Publish.Sent > 0 {
+		t.Fatalf("the weak peer sends: %+v", *l.Publish)
+	}
+	eventually(t, 30*time.Second, "the weak peer has given up", func() bool {
+		l := weak.now()
+		return l.Publish == nil || l.Publish.State == "failed" || l.Publish.State == "closed" || l.Done
+	})
+}
