@@ -30,6 +30,7 @@ type deskSystem struct {
 	state  func() sitting.State
 	log    *slog.Logger
 	live   atomic.Bool
+	away   bool         // the sitting knows that the desk is away; the listener's own
 	lost   atomic.Int64 // orders that found the queue full
 }
 
@@ -140,6 +141,12 @@ func (d *deskSystem) link(ctx context.Context, ev desk.Event) {
 		d.compare(ctx)
 	}
 	d.live.Store(live)
+	// A desk that stays away is tried every few seconds; that is one loss, not a loss and a hope each time.
+	trying := ev.Link == desk.LinkConnecting || ev.Link == desk.LinkSyncing
+	if trying && d.away {
+		return
+	}
+	d.away = ev.Link == desk.LinkDown
 	d.tell(ctx, sitting.Event{Kind: sitting.KindDesk, At: ev.At,
 		Desk: &sitting.Desk{Name: d.name, Link: sitting.Link(ev.Link), Reason: ev.Text}})
 }
@@ -206,19 +213,22 @@ func (d *deskSystem) mic(ctx context.Context, e sitting.Effect) {
 			break
 		}
 	}
-	if ctx.Err() != nil {
+	if ctx.Err() != nil || (r.Outcome != desk.Confirmed && d.broken(ctx)) {
 		return
 	}
 	ev := sitting.Event{Kind: sitting.KindMic, Seat: e.Seat, On: e.On, Grant: e.Grant}
 	if r.Outcome != desk.Confirmed {
 		ev.Kind, ev.Reason = sitting.KindMicFail, reason(r)
 		d.log.Warn("the desk did not do it", "seat", e.Seat, "on", e.On, "outcome", r.Outcome, "reason", r.Reason)
-		if e.On && r.Outcome == desk.Unknown {
-			// It may be open all the same: nobody is left with an open microphone and no word.
-			d.driver.SetMic(ctx, d.keys[e.Seat], false)
-		}
 	}
 	d.tell(ctx, ev)
+}
+
+// broken reports whether the line has gone while an order was under way. Then the order has not failed: whoever has the
+// word keeps it, and the microphone is ordered again when the desk is back.
+func (d *deskSystem) broken(ctx context.Context) bool {
+	snap, _ := d.driver.Snapshot(ctx) // without a line it carries what is known, and no error
+	return snap.Link != desk.LinkLive && snap.Link != desk.LinkDegraded
 }
 
 func reason(r desk.Result) string {

@@ -49,7 +49,7 @@ func (l *legs) note(w wire.Leg) {
 	case wire.Play:
 		leg.Plays = w.Up
 	}
-	if w.Up {
+	if w.Up && w.SRTP != "" {
 		leg.DTLS, leg.Cipher, leg.SRTP = w.DTLS, w.Cipher, w.SRTP
 	}
 	if !leg.Publishes && !leg.Plays {

@@ -50,6 +50,9 @@ func openMedia(cfg config.Config, do doer, log *slog.Logger) (_ *media, err erro
 			return nil, fmt.Errorf("hall microphone: %w", err)
 		}
 	}
+	if err := hall.CheckSink(cfg.Hall.Output); err != nil {
+		return nil, fmt.Errorf("hall output: %w", err)
+	}
 	open := func() (hall.Sink, error) { return hall.OpenSink(cfg.Hall.Output) }
 	if m.playout, err = hall.NewPlayout(hall.Options{Open: open, Voices: cfg.Sitting.MaxLimit, Log: log}); err != nil {
 		return nil, fmt.Errorf("hall output: %w", err)

@@ -268,7 +268,10 @@ func TestMediaDoor(t *testing.T) {
 		{"chair", chair, "POST", "/whep", 403},
 		{"screen", screen, "POST", "/whip", 403},
 		{"screen", screen, "POST", "/whep", 201},
-		{"not on the roster", guest, "POST", "/whip", 403},
+		{"not on the roster", guest, "POST", "/whip", 401},
+		{"not on the roster", guest, "POST", "/whep", 401},
+		{"not on the roster", guest, "GET", "/api/v1/state", 401},
+		{"anybody", "", "OPTIONS", "/whip", 204},
 		{"remote member", anna, "GET", "/whip", 405},
 	} {
 		if got := b.ask(tt.method, tt.path, tt.token, ""); got.status != tt.status {

@@ -170,6 +170,10 @@ func (c *Console) identify(r *http.Request) (access.Identity, error) {
 	case err != nil:
 		return id, unauthorized("This link or session is not valid any more; ask for a new link, or log in again.")
 	}
+	// A link outlives its person's place on the roster; it opens nothing then.
+	if _, ok := c.opts.Clerk.Snapshot().State.Person(id.Person); !ok && id.Role != access.RoleScreen {
+		return id, unauthorized("This person is not on the roster any more; ask the clerk.")
+	}
 	return id, nil
 }
 

@@ -199,8 +199,11 @@ func newBox(t testing.TB, change ...func(*Options)) *box {
 			w.Header().Set("Location", r.URL.Path+"/1")
 			w.Header().Set("ETag", `"1"`)
 			w.Header().Set("Content-Type", "application/sdp")
-			if r.Method == "POST" {
+			switch r.Method {
+			case "POST":
 				w.WriteHeader(http.StatusCreated)
+			case "OPTIONS":
+				w.WriteHeader(http.StatusNoContent)
 			}
 		}),
 		Log: slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug})),

@@ -36,6 +36,8 @@ func (c *Console) routes() []route {
 	}
 	if c.opts.Media != nil {
 		list = append(list,
+			route{"OPTIONS", "/whip", true, c.options},
+			route{"OPTIONS", "/whep", true, c.options},
 			route{"POST", "/whip", false, c.publish},
 			route{"PATCH", "/whip/{session...}", false, c.publish},
 			route{"DELETE", "/whip/{session...}", false, c.publish},
@@ -107,6 +109,12 @@ func (c *Console) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		c.log.Error("a request failed", "method", r.Method, "route", r.Pattern, "err", err)
 	}
 	p.write(w)
+}
+
+// options tells anybody what the media room understands (RFC 9725, 4.2); it says nothing about the sitting.
+func (c *Console) options(w http.ResponseWriter, r *http.Request, _ access.Identity) error {
+	c.opts.Media.ServeHTTP(w, r)
+	return nil
 }
 
 // publish lets in who may take part remotely. The chair never does (N14), a screen has nothing to say, and who sits in

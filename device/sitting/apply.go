@@ -65,7 +65,7 @@ func (s *State) handle(e Event) ([]Effect, error) {
 	case KindWithdraw, KindYield:
 		return nil, s.endWord(e)
 	case KindPriority:
-		return nil, s.priority(e)
+		return s.priority(e)
 	}
 	return nil, fmt.Errorf("%w: unknown kind %q", ErrInvalid, e.Kind)
 }

@@ -155,6 +155,31 @@ func TestMicrophoneThatDoesNotOpen(t *testing.T) {
 	}
 }
 
+// A microphone that did not close is told again when the chair wants silence, and by nothing less than its closing is
+// the fault mended.
+func TestMicrophoneThatDoesNotClose(t *testing.T) {
+	s := house(t, ModeChairGrants, 2)
+	s = must(t, s, Event{Kind: KindMicFail, By: box, Seat: "4", Reason: "no answer"})
+	s, es := step(t, s, Event{Kind: KindPriority, By: chair, Priority: PriorityClear})
+	if len(es) != 1 || es[0] != (Effect{Kind: EffectMic, Seat: "4"}) || len(s.Faults) != 1 {
+		t.Fatalf("%+v %+v", es, s.Faults)
+	}
+	s = must(t, s, Event{Kind: KindMic, By: box, Seat: "4"})
+	if len(s.Faults) != 0 {
+		t.Fatalf("%+v", s.Faults)
+	}
+	s = must(t, s, press(5, 0))
+	s = must(t, s, lead(KindGrant, "p5"))
+	s = must(t, s, Event{Kind: KindMicFail, By: box, Seat: "5", On: true, Grant: s.Speakers[0].Grant, Reason: "refused"})
+	if err := refused(t, s, Event{Kind: KindMic, By: box, Seat: "5"}); !errors.Is(err, ErrNothingChanged) || len(s.Faults) != 1 {
+		t.Fatalf("a closed microphone mends one that did not open: %v", err)
+	}
+	s = must(t, s, lead(KindRefuse, "p5"))
+	if len(s.Faults) != 0 {
+		t.Fatalf("%+v", s.Faults)
+	}
+}
+
 func TestAnswersThatCameTooLate(t *testing.T) {
 	s := house(t, ModeChairGrants, 2)
 	s = must(t, s, lead(KindGrant, "p2"))

@@ -101,6 +101,9 @@ func (s *State) strike(e Event) error {
 		return ErrNotListed
 	}
 	s.Requests = slices.Delete(s.Requests, i, i+1)
+	if p.Seat != "" { // nobody waits any more for the microphone that did not open
+		s.clearFault(p.Seat, true)
+	}
 	return nil
 }
 

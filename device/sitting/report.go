@@ -165,7 +165,7 @@ func (s *State) leg(e Event) error {
 // mic: a desk says what its microphone does. With a grant it is the answer to an order, without one a key was pressed
 // or another controller acted.
 func (s *State) mic(e Event) ([]Effect, error) {
-	cleared := s.clearFault(e.Seat)
+	cleared := s.clearFault(e.Seat, e.On)
 	i := slices.IndexFunc(s.Speakers, func(sp Speaker) bool { return sp.Seat != "" && sp.Seat == e.Seat })
 	if i < 0 {
 		if e.On && e.Grant == 0 {
@@ -203,7 +203,7 @@ func (s *State) micFailed(e Event) error {
 	if e.Seat == "" {
 		return fmt.Errorf("%w: no seat", ErrInvalid)
 	}
-	s.clearFault(e.Seat)
+	s.clearFault(e.Seat, true)
 	s.Faults = append(s.Faults, Fault{Seat: e.Seat, On: e.On, Reason: e.Reason, At: e.At})
 	i := slices.IndexFunc(s.Speakers, func(sp Speaker) bool { return sp.Seat == e.Seat && sp.Grant == e.Grant })
 	if !e.On || i < 0 {
@@ -229,9 +229,11 @@ func (s *State) putBack(r Request) {
 	s.Requests = slices.Insert(s.Requests, i, r)
 }
 
-func (s *State) clearFault(seat SeatID) bool {
+// clearFault ends a fault when the desk says that it is mended: an open microphone mends every fault of its seat, a
+// closed one only that it did not close.
+func (s *State) clearFault(seat SeatID, open bool) bool {
 	n := len(s.Faults)
-	s.Faults = slices.DeleteFunc(s.Faults, func(f Fault) bool { return f.Seat == seat })
+	s.Faults = slices.DeleteFunc(s.Faults, func(f Fault) bool { return f.Seat == seat && (open || !f.On) })
 	return len(s.Faults) != n
 }
 

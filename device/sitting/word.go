@@ -141,19 +141,20 @@ func (s *State) endWord(e Event) error {
 }
 
 // priority is the chair's key: clear takes the word from everybody, hold silences them until release. Requests stay.
-func (s *State) priority(e Event) error {
+func (s *State) priority(e Event) ([]Effect, error) {
 	switch e.Priority {
 	case PriorityClear:
 		n := len(s.Speakers)
 		s.Speakers = slices.DeleteFunc(s.Speakers, func(sp Speaker) bool { return !sp.Chair })
-		if len(s.Speakers) == n {
-			return ErrNothingChanged
+		stuck := s.closeStuck()
+		if len(s.Speakers) == n && stuck == nil {
+			return nil, ErrNothingChanged
 		}
-		return nil // not filled again: the chair wants silence
+		return stuck, nil // not filled again: the chair wants silence
 	case PriorityHold, PriorityRelease:
 		hold := e.Priority == PriorityHold
 		if s.Silenced == hold {
-			return ErrNothingChanged
+			return nil, ErrNothingChanged
 		}
 		s.Silenced = hold
 		for i := range s.Speakers {
@@ -163,7 +164,18 @@ func (s *State) priority(e Event) error {
 			}
 		}
 		s.fill(e)
-		return nil
+		return nil, nil
 	}
-	return ErrInvalid
+	return nil, ErrInvalid
+}
+
+// closeStuck orders once more what did not close.
+func (s *State) closeStuck() []Effect {
+	var es []Effect
+	for _, f := range s.Faults {
+		if !f.On {
+			es = append(es, Effect{Kind: EffectMic, Seat: f.Seat})
+		}
+	}
+	return es
 }

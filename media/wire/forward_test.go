@@ -125,11 +125,11 @@ func TestRejoinReplaces(t *testing.T) {
 	eventually(t, "the first picture", func() bool { return viewer.tags("word")['1'] > 5 })
 	h.publish("anna", '2')
 	eventually(t, "the second picture", func() bool { return viewer.tags("word")['2'] > 5 })
-	old := viewer.tags("word")['1']
+	old := viewer.newest("word", '1')
 	h.waitLeg("the old session is reported", func(l Leg) bool { return l.Session == 2 && l.Reason != "" })
 	now := viewer.tags("word")['2']
 	eventually(t, "more of the second", func() bool { return viewer.tags("word")['2'] > now+10 })
-	if n := viewer.tags("word")['1']; n != old {
+	if n := viewer.newest("word", '1'); n != old {
 		t.Errorf("the replaced session still sent %d packets", n-old)
 	}
 	if res, _ := h.do("DELETE", first.location, "anna", "", nil); res.StatusCode != http.StatusNotFound {

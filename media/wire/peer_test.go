@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"encoding/binary"
 	"log/slog"
 	"net"
 	"net/http"
@@ -49,6 +50,16 @@ func (p *peer) tags(slot string) map[byte]int {
 			if len(g.Payload) > 5 {
 				n[g.Payload[len(g.Payload)-5]]++
 			}
+		}
+	}
+	return n
+}
+
+// newest returns the highest count in the payloads with the tag.
+func (p *peer) newest(slot string, tag byte) (n uint32) {
+	for _, g := range p.packets(slot) {
+		if b := g.Payload; len(b) > 5 && b[len(b)-5] == tag {
+			n = max(n, binary.BigEndian.Uint32(b[len(b)-4:]))
 		}
 	}
 	return n

@@ -49,7 +49,6 @@ type session struct {
 	packets          atomic.Uint64
 	keys             atomic.Uint64
 	feedback         atomic.Bool // transport-wide feedback has come
-	reached          atomic.Bool // ICE has connected, so DTLS was tried
 }
 
 // errAnswer is returned when pion cannot make an answer in time.
@@ -85,11 +84,6 @@ func (h *Host) open(person, peer string, d Direction, o *offer) (*session, strin
 		s.abandon()
 		return nil, "", err
 	}
-	pc.OnICEConnectionStateChange(func(state webrtc.ICEConnectionState) {
-		if state == webrtc.ICEConnectionStateConnected {
-			s.reached.Store(true)
-		}
-	})
 	pc.OnConnectionStateChange(func(webrtc.PeerConnectionState) { h.touch(s) })
 	h.touch(s)
 	return s, answer, nil
@@ -186,10 +180,12 @@ func (s *session) setUp(up bool) {
 // failure says in words why the session ended when its connection did.
 // otherwise is the reason for a connection that had stood.
 func (s *session) failure(otherwise string) string {
-	switch {
-	case s.isVerified():
+	if s.isVerified() {
 		return otherwise
-	case s.reached.Load():
+	}
+	switch s.pc.ICEConnectionState() {
+	case webrtc.ICEConnectionStateConnected, webrtc.ICEConnectionStateCompleted, webrtc.ICEConnectionStateClosed:
+		// Packets went both ways (only a DTLS alert closes the connection from afar).
 		return "refused: no encrypted connection came about; the peer must offer DTLS 1.2 ECDHE-ECDSA with AES-GCM on P-256 or P-384 and SRTP AES-GCM"
 	default:
 		return "no connection: is UDP to the media port blocked?"
@@ -204,9 +200,9 @@ func (s *session) connected() {
 		return
 	}
 	stats := s.pc.GetStats()
-	// pion v4.2.26 reads its statsGetter there outside its lock
-	// and clears it when the peer hangs up. Taking the lock once more puts
-	// the two in order; the field is nil here in any case.
+	// pion v4.2.26 reads its statsGetter there outside its lock and clears it when
+	// the peer hangs up. Taking the lock once more puts the two in order; the field
+	// is nil here in any case.
 	s.pc.GetTransceivers()
 	for _, st := range stats {
 		if t, ok := st.(webrtc.TransportStats); ok {

@@ -200,7 +200,7 @@ func (d *Driver) setLink(link desk.Link, text string) {
 		return
 	}
 	d.link, d.text = link, text
-	d.log.Info("desk link", "link", link, "text", text)
+	d.log.Debug("desk link", "link", link, "text", text)
 	d.send(desk.Event{Kind: desk.KindLink, Link: link, Text: text, Origin: desk.OriginOther, At: time.Now()})
 }
 

@@ -1,7 +1,6 @@
-import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { Icon } from "../shared/icons";
 import { LevelMeter } from "../shared/meter";
-import { Meter } from "../shared/media";
 import { Button, Notice } from "../shared/ui";
 import { useTexts } from "../texts";
 import type { Room } from "./room";
@@ -14,22 +13,11 @@ export function Own({ room, voice }: { room: Room; voice: Voice }) {
   const texts = useTexts();
   const t = texts.member;
   const video = useRef<HTMLVideoElement>(null);
-  const [meter] = useState(() => new Meter());
   const { stream, state } = room.captured;
 
   useEffect(() => {
     if (video.current) video.current.srcObject = stream.getVideoTracks().length > 0 ? stream : null;
-    meter.attach(stream);
-    const resume = () => meter.resume();
-    addEventListener("pointerdown", resume);
-    addEventListener("keydown", resume);
-    return () => {
-      removeEventListener("pointerdown", resume);
-      removeEventListener("keydown", resume);
-      meter.close();
-    };
-  }, [stream, meter]);
-  const read = useCallback(() => meter.level(), [meter]);
+  }, [stream]);
 
   return (
     <section class="own" aria-labelledby="own-title">
@@ -59,7 +47,7 @@ export function Own({ room, voice }: { room: Room; voice: Voice }) {
           {stream.getAudioTracks().length > 0 && (
             <>
               <p class={voice === "live" ? "own-live" : ""}>{voice === "silenced" ? t.youSilenced : t[voice]}</p>
-              <LevelMeter label={t.level} read={read} live={voice === "live"} />
+              <LevelMeter label={t.level} streams={[stream]} live={voice === "live"} />
             </>
           )}
         </div>

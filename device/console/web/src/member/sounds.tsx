@@ -1,6 +1,5 @@
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { LevelMeter } from "../shared/meter";
-import { loudness } from "../shared/media";
 import { Icon } from "../shared/icons";
 import { Button, Notice } from "../shared/ui";
 import { useTexts } from "../texts";
@@ -30,19 +29,14 @@ export function Sounds({ room }: { room: Room }) {
     play();
   }, [player, generation, play]);
 
-  const read = useCallback(() => {
-    let level = 0;
-    for (const name of player?.names ?? []) if (name.startsWith("audio")) level = Math.max(level, player!.level(name));
-    return loudness(level);
-  }, [player]);
-
+  const streams = slots.map((name) => player?.stream(name) ?? null).filter((stream) => stream !== null);
   return (
     <div class="sounds" ref={root}>
       <span class="sounds-label">
         <Icon name="sound" />
         {t.hallLevel}
       </span>
-      <LevelMeter label={t.hallLevel} read={read} />
+      <LevelMeter label={t.hallLevel} streams={streams} />
       {slots.map((name) => (
         <audio key={name} data-slot={name} autoplay />
       ))}

@@ -5,6 +5,7 @@ import type { View } from "../shared/types";
 import { Alarms, Announcer, Button, IconButton, Notice, originText, Plain } from "../shared/ui";
 import { problemText, type Texts, useTexts } from "../texts";
 import { Actions } from "./actions";
+import { Faults } from "./faults";
 import { People } from "./people";
 import { Requests } from "./requests";
 import { Sitting } from "./sitting";
@@ -51,6 +52,7 @@ export function Panel({ token, onSignedOut }: PanelProps) {
     <div class="panel">
       <StatusLine view={view} now={now} />
       <Alarms stale={state.stale} recorded={view.recorded} />
+      <Faults faults={view.faults} />
       <main class="board">
         <Lists view={view} now={now} send={send} onSignOut={() => onSignedOut(false)} />
         <div class="side">

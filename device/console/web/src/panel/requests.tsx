@@ -85,6 +85,7 @@ function Notes({ request, texts }: { request: Request; texts: Texts }) {
   const by = request.entered_by;
   return (
     <>
+      {request.failed && <span class="note note-bad">{texts.panel.micFailed}</span>}
       {request.moved && <span class="note">{texts.panel.moved}</span>}
       {by && <span class="note">{texts.panel.enteredBy(by in texts.role ? texts.role[by as keyof Texts["role"]] : by)}</span>}
     </>

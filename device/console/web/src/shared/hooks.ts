@@ -1,6 +1,7 @@
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { type Api, ApiError } from "./api";
 import { Live, type LiveState } from "./live";
+import { RepeatGuard } from "./repeat";
 import type { CommandName, Commands } from "./types";
 
 /** Follows the sitting with a token for as long as the component lives. */
@@ -41,7 +42,7 @@ export function useNow(offset: number): number {
 }
 
 export interface Sender {
-  /** Sends a command; a second press while the first is under way is not sent again. */
+  /** Sends a command; not when the press was a double tap, or while the same command is under way. */
   send: <N extends CommandName>(name: N, body: Commands[N]) => Promise<boolean>;
   /** The problem code of the last command that failed. */
   error: string | null;
@@ -52,10 +53,21 @@ export interface Sender {
 export function useCommands(api: Api): Sender {
   const [error, setError] = useState<string | null>(null);
   const underWay = useRef(new Set<string>());
+  const [guard] = useState(() => new RepeatGuard());
+  useEffect(() => {
+    const press = (event: MouseEvent) => guard.press(event);
+    const key = (event: KeyboardEvent) => guard.key(event);
+    addEventListener("click", press, true); // before any button hears of it
+    addEventListener("keydown", key, true);
+    return () => {
+      removeEventListener("click", press, true);
+      removeEventListener("keydown", key, true);
+    };
+  }, [guard]);
   const send = useCallback(
     async <N extends CommandName>(name: N, body: Commands[N]) => {
       const key = name + JSON.stringify(body);
-      if (underWay.current.has(key)) return false;
+      if (guard.repeated || underWay.current.has(key)) return false;
       underWay.current.add(key);
       setError(null);
       try {
@@ -68,7 +80,7 @@ export function useCommands(api: Api): Sender {
         underWay.current.delete(key);
       }
     },
-    [api],
+    [api, guard],
   );
   return { send, error, dismiss: useCallback(() => setError(null), []) };
 }

@@ -64,7 +64,7 @@ export interface LegOptions {
 const GATHER = 500; // ms; host candidates are there within a few
 const CONNECT = 10_000; // ms from the offer to a connection that stands
 const PATIENCE = 3_000; // ms a "disconnected" connection may take to recover by itself
-const PROBE = 2_500; // ms in which a living connection receives something, if only RTCP
+const PROBE = 1_500; // ms in which a living connection receives something, if only RTCP
 const REFUSED_WAIT = 10_000; // ms
 
 /**

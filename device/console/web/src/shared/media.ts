@@ -71,19 +71,20 @@ export async function listDevices(): Promise<Devices> {
   return { cameras: all.filter((d) => d.kind === "videoinput"), microphones: all.filter((d) => d.kind === "audioinput") };
 }
 
-/** Shows how loud a local stream is, 0..1 (peak of the last 40 ms, -60..0 dBFS mapped linearly). */
+/** Tells how loud streams are together, 0..1 (peak of the last 40 ms, -60..0 dBFS mapped linearly). */
 export class Meter {
   #context: AudioContext | null = null;
   #analyser: AnalyserNode | null = null;
   #samples = new Float32Array(2048);
 
-  attach(stream: MediaStream): void {
+  attach(...streams: MediaStream[]): void {
     this.close();
-    if (stream.getAudioTracks().length === 0) return;
+    const sounding = streams.filter((stream) => stream.getAudioTracks().length > 0);
+    if (sounding.length === 0) return;
     this.#context = new AudioContext();
     this.#analyser = this.#context.createAnalyser();
     this.#analyser.fftSize = this.#samples.length;
-    this.#context.createMediaStreamSource(stream).connect(this.#analyser);
+    for (const stream of sounding) this.#context.createMediaStreamSource(stream).connect(this.#analyser);
   }
 
   /** Lets a meter run that the browser held until the first touch or key. */

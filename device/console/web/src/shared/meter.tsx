@@ -1,11 +1,13 @@
-import { useEffect, useRef } from "preact/hooks";
+import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { Meter } from "./media";
 
 const INTERVAL = 66; // ms between two readings
 
-/** A level meter (EN 301 549, 6.5.5): shows at once that there is sound. read returns 0..1. */
-export function LevelMeter({ label, read, live = false }: { label: string; read: () => number; live?: boolean }) {
+/** A level meter (EN 301 549, 6.5.5): shows at once that there is sound in one of the streams. */
+export function LevelMeter({ label, streams, live = false }: { label: string; streams: readonly MediaStream[]; live?: boolean }) {
   const root = useRef<HTMLDivElement>(null);
   const bar = useRef<HTMLDivElement>(null);
+  const read = useLevel(streams);
   useEffect(() => {
     let shown = 0;
     let beats = 0;
@@ -22,4 +24,21 @@ export function LevelMeter({ label, read, live = false }: { label: string; read:
       <div class="meter-bar" ref={bar} />
     </div>
   );
+}
+
+function useLevel(streams: readonly MediaStream[]): () => number {
+  const [meter] = useState(() => new Meter());
+  const ids = streams.map((stream) => stream.id).join();
+  useEffect(() => {
+    meter.attach(...streams);
+    const resume = () => meter.resume();
+    addEventListener("pointerdown", resume);
+    addEventListener("keydown", resume);
+    return () => {
+      removeEventListener("pointerdown", resume);
+      removeEventListener("keydown", resume);
+      meter.close();
+    };
+  }, [meter, ids]);
+  return useCallback(() => meter.level(), [meter]);
 }

@@ -33,6 +33,18 @@ export interface Request {
   at: string;
   entered_by?: string;
   moved?: boolean;
+  /** Its microphone did not open; it waits for the chair. */
+  failed?: boolean;
+}
+
+/** A microphone that did not do what the sitting decided; told to the chair. */
+export interface Fault {
+  seat: string;
+  name: string;
+  /** What was ordered. */
+  on: boolean;
+  reason: string;
+  at: string;
 }
 
 /** What is known of a person's media connection; sent to the chair, and to the person about themselves. */
@@ -89,6 +101,7 @@ export interface View {
   people: Person[];
   word: Word;
   desks: Desk[];
+  faults: Fault[];
   media: { voices: number };
 }
 

@@ -12,8 +12,6 @@ export function slotNames(videos: 0 | 1 | 2, voices: number): SlotName[] {
   return names;
 }
 
-const SILENT = 300; // ms without a packet after which a sound slot counts as silent
-
 /** What arrives in one slot, as the browser counts it. */
 export interface SlotStats {
   packets: number;
@@ -26,19 +24,11 @@ export interface SlotStats {
   height?: number;
 }
 
-interface Slot {
-  receiver: RTCRtpReceiver;
-  stream: MediaStream;
-  /** RTP time of the packet that was last played, and when that was first seen (ms). */
-  rtp: number;
-  since: number;
-}
-
 /** The way of the hall's sound and picture to this browser. */
 export class Player {
   readonly leg: Leg;
   readonly names: SlotName[];
-  #slots = new Map<SlotName, Slot>();
+  #slots = new Map<SlotName, { receiver: RTCRtpReceiver; stream: MediaStream }>();
 
   /** onSlots runs when there are new streams to show; they are new after every connection. */
   constructor(
@@ -52,19 +42,6 @@ export class Player {
 
   stream(name: SlotName): MediaStream | null {
     return this.#slots.get(name)?.stream ?? null;
-  }
-
-  /** The sound level that is being played in a slot, 0..1; cheap enough for every frame. */
-  level(name: SlotName): number {
-    const slot = this.#slots.get(name);
-    const source = slot?.receiver.getSynchronizationSources()[0];
-    if (!slot || !source || this.leg.state !== "connected") return 0;
-    if (source.rtpTimestamp !== slot.rtp) {
-      slot.rtp = source.rtpTimestamp;
-      slot.since = performance.now();
-    }
-    // Browsers name the last source for ten seconds after its last packet.
-    return performance.now() - slot.since < SILENT ? (source.audioLevel ?? 0) : 0;
   }
 
   /** Frames decoded so far in a picture slot; 0 without a connection. */
@@ -86,7 +63,7 @@ export class Player {
     this.#slots = new Map();
     for (const name of this.names) {
       const { receiver } = pc.addTransceiver(name.startsWith("video") ? "video" : "audio", { direction: "recvonly" });
-      this.#slots.set(name, { receiver, stream: new MediaStream([receiver.track]), rtp: -1, since: 0 });
+      this.#slots.set(name, { receiver, stream: new MediaStream([receiver.track]) });
     }
     this.onSlots();
   }

@@ -42,6 +42,7 @@ export const base = () => ({
   people: people.map((p) => ({ group: "", seat: "", remote: false, ...p })),
   word: { kind: "hall" },
   desks,
+  faults: [],
   media: { voices: 2 },
 });
 
@@ -76,5 +77,15 @@ export const moments = {
   }),
   desk: () => ({ ...base(), requests: six().slice(1), speakers: [speaker("p-07", "desk", 83_000)], word: { kind: "seat", seat: "7", name: "Bernd Mustermann" } }),
   unrecorded: () => ({ ...base(), recorded: false, requests: six().slice(0, 2), desks: [{ name: "Quinta Saal", link: "standalone", reason: "no answer for 20 s" }] }),
+  faults: () => ({
+    ...base(),
+    requests: [{ ...six()[0], failed: true }, ...six().slice(1, 3)],
+    speakers: [speaker("p-anna", "remote", 45_000)],
+    word: { kind: "remote", person: "p-anna", name: "Anna Beispiel" },
+    faults: [
+      { seat: "7", name: "Bernd Mustermann", on: true, reason: "out of range", at: ago(4_000) },
+      { seat: "12", name: "Karla Vogt", on: false, reason: "no answer", at: ago(9_000) },
+    ],
+  }),
   closed: () => ({ ...base(), phase: "closed" }),
 };

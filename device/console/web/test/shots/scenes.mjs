@@ -15,8 +15,10 @@ const refuseDevices = () => {
 // As a browser does that has not been touched yet: no sound before the first click.
 export const holdSound = () => {
   const play = HTMLMediaElement.prototype.play;
+  let touched = false; // not navigator.userActivation: the driver's own scripts count as a touch there
+  addEventListener("pointerdown", () => (touched = true), true);
   HTMLMediaElement.prototype.play = function () {
-    const held = this instanceof HTMLAudioElement && !navigator.userActivation.hasBeenActive;
+    const held = this instanceof HTMLAudioElement && !touched;
     return held ? Promise.reject(new DOMException("no", "NotAllowedError")) : play.call(this);
   };
 };
@@ -80,6 +82,7 @@ export const scenes = [
   chair("waiting", moments.waiting),
   chair("speaking", moments.speaking),
   chair("silenced", moments.silenced),
+  chair("faults", moments.faults),
   chair("unrecorded", moments.unrecorded),
   chair("stale", moments.waiting, { act: cut }),
   chair("english", moments.speaking, { language: "en" }),

@@ -87,6 +87,22 @@ async function panelByKeyboard({ mock, open, problems }) {
   expectThat(problems, `title is ${await page.title()}`, /^\(\d\) Rednerliste/.test(await page.title()));
 }
 
+/** The list moves up under the finger: a double tap must not give the word to two people, nor a held key. */
+async function doubleTap({ mock, open, problems }) {
+  mock.show(moments.waiting());
+  const page = await open("/panel");
+  await page.locator("#pin").fill("123456");
+  await page.keyboard.press("Enter");
+  await page.locator('.request [data-action="grant"]').first().dblclick();
+  await page.waitForTimeout(600);
+  expectThat(problems, `a double tap sent ${mock.commands.length} commands`, mock.commands.length === 1);
+  await page.locator('[data-action="next"]').focus();
+  for (let i = 0; i < 5; i++) await page.keyboard.down("Enter"); // the first press and four repetitions
+  await page.keyboard.up("Enter");
+  await page.waitForTimeout(600);
+  expectThat(problems, `a held key sent ${mock.commands.length - 1} commands`, mock.commands.length === 2);
+}
+
 async function memberByKeyboard({ mock, open, problems }) {
   mock.show({ ...moments.empty() });
   const page = await open("/member#anna");
@@ -168,6 +184,7 @@ async function screenRestart({ mock, open }) {
 
 export const walks = {
   "walk-panel-keyboard": panelByKeyboard,
+  "walk-double-tap": doubleTap,
   "walk-member-keyboard": memberByKeyboard,
   "walk-sound-held": soundHeld,
   "walk-restart": restart,

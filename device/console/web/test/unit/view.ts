@@ -18,6 +18,7 @@ export function view(part: Partial<View> = {}): View {
     people: [],
     word: { kind: "hall" },
     desks: [],
+    faults: [],
     media: { voices: 4 },
     ...part,
   };
