@@ -7,9 +7,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"golang.org/x/term"
 
 	"plenum/device/clerk"
 	"plenum/device/control"
@@ -133,20 +136,34 @@ func (c eventsCmd) Run(s *session) error {
 
 type pinCmd struct{}
 
-// Run sets the chair's PIN. It comes by standard input, so that it stands in no shell history and no process list.
+// Run sets the chair's PIN. It comes by standard input, so that it stands in no shell history and no process list, and
+// a terminal does not show it.
 func (pinCmd) Run(s *session) error {
-	fmt.Fprint(s.out, "New PIN for the chair (6 to 32 digits): ")
-	text, err := bufio.NewReader(io.LimitReader(s.in, 256)).ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
+	pin, err := s.readPIN()
+	if err != nil {
 		return fmt.Errorf("reading the PIN: %w", err)
 	}
-	fmt.Fprintln(s.out)
-	if err := s.ctl.SetPIN(s.ctx, strings.TrimSpace(text)); err != nil {
+	if err := s.ctl.SetPIN(s.ctx, pin); err != nil {
 		return err
 	}
 	return s.print(struct{}{}, func(w io.Writer) {
 		fmt.Fprintln(w, "The PIN is set; whoever led by the old one has to enter the new one.")
 	})
+}
+
+func (s *session) readPIN() (string, error) {
+	f, ok := s.in.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		text, err := bufio.NewReader(io.LimitReader(s.in, 256)).ReadString('\n')
+		if err != nil && !errors.Is(err, io.EOF) {
+			return "", err
+		}
+		return strings.TrimSpace(text), nil
+	}
+	fmt.Fprint(s.out, "New PIN for the chair (6 to 32 digits): ")
+	text, err := term.ReadPassword(int(f.Fd()))
+	fmt.Fprintln(s.out)
+	return strings.TrimSpace(string(text)), err
 }
 
 type inviteCmd struct {

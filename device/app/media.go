@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 
 	"plenum/device/config"
 	"plenum/media/capture"
@@ -80,6 +81,12 @@ func (m *media) openWire() error {
 	announce := []netip.Addr{listen.Addr().Unmap()}
 	if !announce[0].IsValid() || announce[0].IsUnspecified() {
 		announce = ownAddresses()
+	}
+	// Behind a router that forwards the port, the address others use is one of the configured names.
+	for _, name := range m.cfg.Names {
+		if addr, err := netip.ParseAddr(name); err == nil && addr.Is4() && !slices.Contains(announce, addr) {
+			announce = append(announce, addr)
+		}
 	}
 	m.host, err = wire.New(wire.Options{Listen: listen, Addresses: announce, Stage: m.stage, OnLeg: m.legs.note, Log: m.log})
 	if err != nil {
