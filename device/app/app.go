@@ -22,6 +22,7 @@ import (
 	"plenum/device/control"
 	"plenum/device/journal"
 	"plenum/device/sitting"
+	"plenum/media/wire"
 )
 
 // App is the running appliance.
@@ -124,7 +125,7 @@ func (a *App) openConsole() error {
 	a.cleanup = append(a.cleanup, func() { listener.Close() })
 	a.console, err = console.New(console.Options{
 		Listener: listener, TLS: access.Profile(ca.GetCertificate), CA: ca.PEM(),
-		Clerk: a.clerk, Access: a.access, Media: a.media.host.Handler(func(r *http.Request) (string, error) { return a.console.Authenticate(r) }), Voices: a.cfg.Sitting.MaxLimit,
+		Clerk: a.clerk, Access: a.access, Media: a.media.host.Handler(a.caller), Voices: a.cfg.Sitting.MaxLimit,
 		Version: Version(), Log: a.log,
 	})
 	if err != nil {
@@ -143,6 +144,12 @@ func (a *App) openConsole() error {
 	}
 	a.cleanup = append(a.cleanup, a.control.Close)
 	return nil
+}
+
+// caller tells the media path whose request it is.
+func (a *App) caller(r *http.Request) (wire.Caller, error) {
+	id, err := a.console.Authenticate(r)
+	return wire.Caller{Person: string(id.Person), Gone: id.Gone, Many: !id.Single()}, err
 }
 
 // names are what the box is reached by, the first one for links.

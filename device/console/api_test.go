@@ -240,8 +240,8 @@ func TestAuthenticate(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.Header.Set("Authorization", "Bearer "+b.link("p-anna", sitting.RoleMember))
-	if person, err := b.con.Authenticate(r); err != nil || person != "p-anna" {
-		t.Errorf("got %q, %v", person, err)
+	if id, err := b.con.Authenticate(r); err != nil || id.Person != "p-anna" {
+		t.Errorf("got %q, %v", id.Person, err)
 	}
 	r.Header.Add("Authorization", "Bearer x")
 	if _, err := b.con.Authenticate(r); err == nil {

@@ -146,15 +146,9 @@ func (c *Console) listen() (net.Listener, error) {
 	return net.Listen("tcp", c.opts.Listen)
 }
 
-// Authenticate tells which person a request comes from by its bearer token. A screen has a person's name of its own.
+// Authenticate tells who a request comes from by its bearer token. A screen has a person's name of its own.
 // The error is a *Problem with status 401.
-func (c *Console) Authenticate(r *http.Request) (person string, err error) {
-	id, err := c.identify(r)
-	return string(id.Person), err
-}
-
-// identify finds who a request comes from.
-func (c *Console) identify(r *http.Request) (access.Identity, error) {
+func (c *Console) Authenticate(r *http.Request) (access.Identity, error) {
 	lines := r.Header.Values("Authorization")
 	if len(lines) != 1 {
 		return access.Identity{}, unauthorized("Send your token as: Authorization: Bearer TOKEN.")

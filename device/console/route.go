@@ -92,7 +92,7 @@ func (c *Console) enter(rt route, w http.ResponseWriter, r *http.Request) error 
 	if rt.open {
 		return rt.handle(w, r, access.Identity{})
 	}
-	id, err := c.identify(r)
+	id, err := c.Authenticate(r)
 	if err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ type figures struct {
 // libopus) and hands its lines to take until that says true.
 func foreign(t *testing.T, h *house, take func(figures) bool, args ...string) {
 	t.Helper()
-	server := httptest.NewTLSServer(h.host.Handler(bearer))
+	server := httptest.NewTLSServer(h.host.Handler(h.bearer))
 	defer server.Close()
 	ca := filepath.Join(t.TempDir(), "ca.pem")
 	block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})

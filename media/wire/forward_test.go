@@ -141,6 +141,31 @@ func TestRejoinReplaces(t *testing.T) {
 	checkRun(t, "word", viewer.packets("word"))
 }
 
+func TestWithdrawnLinkEndsItsSessions(t *testing.T) {
+	h := newHouse(t, nil)
+	gone := make(chan struct{})
+	h.gone = gone
+	h.publish("anna", 'a')
+	h.play("anna", 1, 1)
+	close(gone)
+	for _, d := range []Direction{Publish, Play} {
+		h.waitLeg("the end is reported", func(l Leg) bool { return l.Direction == d && l.Reason == "the link was withdrawn" })
+	}
+	if n := len(h.host.Stats()); n != 0 {
+		t.Errorf("%d sessions are left", n)
+	}
+}
+
+// Two hall screens stand beside each other; a person is in one place.
+func TestManyScreens(t *testing.T) {
+	h := newHouse(t, nil)
+	h.play("screen", 1, 0)
+	h.play("screen", 1, 0)
+	if n := len(h.host.Stats()); n != 2 {
+		t.Errorf("%d screens play, want 2", n)
+	}
+}
+
 func TestDisconnect(t *testing.T) {
 	h := newHouse(t, nil)
 	h.publish("anna", 'a')

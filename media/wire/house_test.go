@@ -83,6 +83,7 @@ type house struct {
 	stage *stage.Stage
 	url   string
 	tap   *tap
+	gone  chan struct{} // closed: all links are withdrawn; nil: never
 
 	mu   sync.Mutex
 	legs []Leg
@@ -103,7 +104,7 @@ func newHouse(t *testing.T, change func(*Options)) *house {
 	if h.host, err = New(o); err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(h.host.Handler(bearer))
+	server := httptest.NewServer(h.host.Handler(h.bearer))
 	h.url = server.URL
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -119,12 +120,12 @@ func newHouse(t *testing.T, change func(*Options)) *house {
 	return h
 }
 
-func bearer(r *http.Request) (string, error) {
+func (h *house) bearer(r *http.Request) (Caller, error) {
 	person, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if !ok || person == "nobody" {
-		return "", errors.New("no token")
+		return Caller{}, errors.New("no token")
 	}
-	return person, nil
+	return Caller{Person: person, Gone: h.gone, Many: person == "screen"}, nil
 }
 
 func (h *house) onLeg(l Leg) {

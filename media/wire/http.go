@@ -17,10 +17,19 @@ const (
 	typeFragment = "application/trickle-ice-sdpfrag"
 )
 
+// Caller is who asks for a session.
+type Caller struct {
+	Person string
+	// Gone is closed when the caller may no longer take part; the caller's sessions end then. Nil: never.
+	Gone <-chan struct{}
+	// Many allows several sessions in one direction, as hall screens need it. Else a new one replaces the old one.
+	Many bool
+}
+
 // Handler serves POST and OPTIONS on /whip and /whep, and PATCH, DELETE and
 // OPTIONS on the session URLs below them. auth tells who asks, from the bearer
 // token; an error is answered with 401.
-func (h *Host) Handler(auth func(*http.Request) (person string, err error)) http.Handler {
+func (h *Host) Handler(auth func(*http.Request) (Caller, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
 		root, id, nested := strings.Cut(strings.Trim(r.URL.Path, "/"), "/")
@@ -33,17 +42,17 @@ func (h *Host) Handler(auth func(*http.Request) (person string, err error)) http
 			options(w, id != "")
 			return
 		}
-		person, err := auth(r)
-		if err != nil || person == "" {
+		caller, err := auth(r)
+		if err != nil || caller.Person == "" {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="plenum"`)
 			problem(w, http.StatusUnauthorized, "unauthorized", "Send your personal token as: Authorization: Bearer TOKEN.")
 			return
 		}
 		if id == "" {
-			h.serveEndpoint(w, r, person, d)
+			h.serveEndpoint(w, r, caller, d)
 			return
 		}
-		h.serveSession(w, r, person, d, id)
+		h.serveSession(w, r, caller.Person, d, id)
 	})
 }
 
@@ -67,7 +76,7 @@ func notAllowed(w http.ResponseWriter, session bool) {
 	problem(w, http.StatusMethodNotAllowed, "method_not_allowed", detail)
 }
 
-func (h *Host) serveEndpoint(w http.ResponseWriter, r *http.Request, person string, d Direction) {
+func (h *Host) serveEndpoint(w http.ResponseWriter, r *http.Request, caller Caller, d Direction) {
 	if r.Method != http.MethodPost {
 		notAllowed(w, false)
 		return
@@ -85,7 +94,7 @@ func (h *Host) serveEndpoint(w http.ResponseWriter, r *http.Request, person stri
 		offerProblem(w, err)
 		return
 	}
-	s, answer, err := h.open(person, r.RemoteAddr, d, o)
+	s, answer, err := h.open(caller, r.RemoteAddr, d, o)
 	if err != nil {
 		offerProblem(w, err)
 		return
@@ -96,7 +105,7 @@ func (h *Host) serveEndpoint(w http.ResponseWriter, r *http.Request, person stri
 	w.Header().Set("Accept-Patch", typeFragment)
 	w.WriteHeader(http.StatusCreated)
 	if _, err := io.WriteString(w, answer); err != nil {
-		h.log.Debug("sending an answer", "person", person, "err", err)
+		h.log.Debug("sending an answer", "person", caller.Person, "err", err)
 	}
 }
 

@@ -20,6 +20,7 @@ type session struct {
 	id        string // in the session's URL; not to be guessed
 	number    uint64
 	person    string
+	many      bool // other sessions of the person may stand beside it
 	direction Direction
 	peer      string
 	born      time.Time
@@ -57,14 +58,14 @@ var errAnswer = errors.New("no answer could be made")
 const answerLimit = 5 * time.Second // gathering one UDP port's candidates takes milliseconds
 
 // open makes a session from an offer and returns it with the answer.
-func (h *Host) open(person, peer string, d Direction, o *offer) (*session, string, error) {
+func (h *Host) open(caller Caller, peer string, d Direction, o *offer) (*session, string, error) {
 	pc, estimator, err := h.newPeer(d, o.role)
 	if err != nil {
 		return nil, "", err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &session{
-		host: h, id: rand.Text(), number: h.next(), person: person, direction: d, peer: peer, born: time.Now(),
+		host: h, id: rand.Text(), number: h.next(), person: caller.Person, many: caller.Many, direction: d, peer: peer, born: time.Now(),
 		pc: pc, estimator: estimator, ctx: ctx, cancel: cancel, verified: make(chan struct{}), offer: o,
 	}
 	if d == Publish {
@@ -86,6 +87,13 @@ func (h *Host) open(person, peer string, d Direction, o *offer) (*session, strin
 	}
 	pc.OnConnectionStateChange(func(webrtc.PeerConnectionState) { h.touch(s) })
 	h.touch(s)
+	s.spawn(func() {
+		select {
+		case <-caller.Gone:
+			s.close("the link was withdrawn")
+		case <-s.ctx.Done():
+		}
+	})
 	return s, answer, nil
 }
 

@@ -176,7 +176,7 @@ func (h *Host) add(s *session) error {
 	}
 	var old *session
 	for _, other := range h.sessions {
-		if other.person == s.person && other.direction == s.direction {
+		if other.person == s.person && other.direction == s.direction && !s.many {
 			old = other
 		}
 	}
