@@ -176,6 +176,25 @@ func TestLineHangsUpAndComesBack(t *testing.T) {
 	})
 }
 
+// Garbage on the line costs no press and no order.
+func TestGarbageOnTheLine(t *testing.T) {
+	c, units := box(t, 4)
+	ctl, end := running(t, c)
+	defer end()
+	eventually(t, "a live desk", func() bool { return link(ctl).Link == sitting.LinkLive })
+	units.Corrupt(6)
+	for _, n := range []int{2, 3, 4} {
+		if err := units.Press(n, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "all three wait", func() bool { l, _ := ctl.Speakers(t.Context()); return len(l.Requests) == 3 })
+	if _, err := ctl.Next(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "seat 2 is open", func() bool { return units.State()[1].Open })
+}
+
 // What is absent at the start is said and waited for; the sitting goes on without it.
 func TestMissingDevices(t *testing.T) {
 	c, _ := box(t, 3)

@@ -1,0 +1,132 @@
+package e2e
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+)
+
+// refuses runs a program that must fail and tell why.
+func refuses(t *testing.T, want string, name string, args ...string) {
+	t.Helper()
+	out, err := exec.Command(bin(name), args...).CombinedOutput()
+	if err == nil || !strings.Contains(string(out), want) {
+		t.Errorf("%s %s: %v, wanted %q in\n%s", name, strings.Join(args, " "), err, want, out)
+	}
+}
+
+func TestConfigurationIsRefusedWithAReason(t *testing.T) {
+	example, err := exec.Command(bin("plenumd"), "--example").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "plenum.toml")
+	for _, tt := range []struct{ old, new, want string }{
+		{"[hall]", "[hall]\nloudness = 3", "unknown key hall.loudness"},
+		{"limit = 1\n", "limit = \"one\"\n", "line"},
+		{`"quinta"`, `"klingon"`, "possible is quinta"},
+	} {
+		if err := os.WriteFile(path, []byte(strings.Replace(string(example), tt.old, tt.new, 1)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		refuses(t, tt.want, "plenumd", "--config", path, "--check")
+	}
+	refuses(t, "--example", "plenumd", "--config", filepath.Join(t.TempDir(), "none.toml"))
+	refuses(t, "plenumd does not answer", "plenumctl", "--socket", filepath.Join(t.TempDir(), "none"), "status")
+}
+
+func TestPortInUse(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	refuses(t, "in use by another program; choose another with --listen", "plenum-demo", "--listen", l.Addr().String())
+	refuses(t, "possible are 2 to 200", "plenum-demo", "--desks", "1000")
+}
+
+// TestBadRequests: what is sent over the network that makes no sense gets a clear answer, and the daemon goes on.
+func TestBadRequests(t *testing.T) {
+	d := startDemo(t)
+	pid := d.daemon()
+	base := strings.TrimSuffix(d.WHIP, "/whip")
+	for _, tt := range []struct {
+		name, method, path, token, kind, body string
+		status                                int
+		says                                  string
+	}{
+		{"no token", "POST", "/whip", "", "application/sdp", "v=0", 401, "unauthorized"},
+		{"malformed SDP", "POST", "/whip", d.Members[0].Token, "application/sdp", "v=0\r\nm=nonsense", 400, "detail"},
+		{"no SDP at all", "POST", "/whep", d.Members[0].Token, "application/sdp", strings.Repeat("\x00", 100), 400, "detail"},
+		{"oversized SDP", "POST", "/whip", d.Members[0].Token, "application/sdp", strings.Repeat("a", 300_000), 413, "detail"},
+		{"oversized command", "POST", "/api/v1/commands/request", d.Members[0].Token, "application/json", `{"person":"` + strings.Repeat("a", 100_000) + `"}`, 413, "detail"},
+		{"unknown field", "POST", "/api/v1/commands/request", d.Members[0].Token, "application/json", `{"loud":true}`, 400, "loud"},
+		{"a member grants", "POST", "/api/v1/commands/grant", d.Members[0].Token, "application/json", `{"person":"a.demir"}`, 403, "not_allowed"},
+		{"unknown command", "POST", "/api/v1/commands/shout", d.Members[0].Token, "application/json", `{}`, 404, "detail"},
+		{"a page that is not there", "GET", "/etc/passwd", "", "", "", 404, "detail"},
+	} {
+		status, body := d.ask(tt.method, base+tt.path, tt.token, tt.kind, tt.body)
+		if status != tt.status || !strings.Contains(body, tt.says) {
+			t.Errorf("%s: %d %s, want %d with %q", tt.name, status, body, tt.status, tt.says)
+		}
+	}
+	if d.daemon() != pid {
+		t.Fatal("the daemon did not survive it")
+	}
+	d.press("3")
+	eventually(t, 5*time.Second, "the list works", func() bool { return len(d.list().Requests) == 1 })
+}
+
+func (d *demo) ask(method, url, token, kind, body string) (int, string) {
+	d.t.Helper()
+	req, err := http.NewRequestWithContext(d.t.Context(), method, url, strings.NewReader(body))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	req.Header.Set("Idempotency-Key", fmt.Sprint(time.Now().UnixNano()))
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	if kind != "" {
+		req.Header.Set("Content-Type", kind)
+	}
+	client := http.Client{Transport: &http.Transport{TLSClientConfig: d.trusting(), DisableKeepAlives: true}, Timeout: 10 * time.Second}
+	res, err := client.Do(req)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return res.StatusCode, string(b)
+}
+
+// TestPeopleAreToldWhy: a wrong PIN and a link that is not good any more, as people see it.
+func TestPeopleAreToldWhy(t *testing.T) {
+	d := startDemo(t)
+	b := startBrowser(t)
+	panel := b.open("pin", d.Panel, 1280, 800)
+	panel.do(chromedp.WaitVisible(chromedp.CSS("#pin")))
+	for range 5 {
+		panel.do(chromedp.SendKeys(chromedp.CSS("#pin"), "000000\r"))
+		panel.until("an answer", `document.querySelector('#pin-problem').textContent !== '' && !document.querySelector('form [aria-busy=true]')`)
+	}
+	panel.until("to wait", `/[0-9]+ Sekunde/.test(document.querySelector('#pin-problem').textContent)`)
+	t.Log(panel.shot("pin-wrong"))
+
+	d.ctl("invite", d.Members[0].Name) // a new link ends the old one
+	old := b.open("old-link", d.Members[0].Link, 1280, 800)
+	old.until("the page says that the link is no good", `/Link/.test(document.body.textContent) && !document.querySelector('video')`)
+	t.Log(old.shot("old-link"))
+}
