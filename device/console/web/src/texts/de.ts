@@ -96,7 +96,7 @@ export const de = {
     clear: "Alles löschen",
     pad: "Ziffernblock",
     empty: "Bitte zuerst die PIN eingeben.",
-    wait: (seconds: number) => `Zu viele Versuche. Bitte ${seconds} Sekunden warten.`,
+    wait: (seconds: number) => `Zu viele Versuche. Bitte ${seconds} ${seconds === 1 ? "Sekunde" : "Sekunden"} warten.`,
     noPin: "Die Technik setzt sie bei der Einrichtung des Geräts.",
     ended: "Ihre Anmeldung ist abgelaufen. Bitte erneut anmelden.",
   },

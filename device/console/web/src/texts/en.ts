@@ -97,7 +97,7 @@ export const en: Texts = {
     clear: "Delete all",
     pad: "Numeric pad",
     empty: "Please enter the PIN first.",
-    wait: (seconds) => `Too many attempts. Please wait ${seconds} seconds.`,
+    wait: (seconds) => `Too many attempts. Please wait ${seconds} ${seconds === 1 ? "second" : "seconds"}.`,
     noPin: "The technician sets it when the box is set up.",
     ended: "You have been signed out. Please sign in again.",
   },
