@@ -114,7 +114,7 @@ func (c *chamber) invite(ctx context.Context, plan string) (invitation, error) {
 	if err != nil {
 		return invitation{}, err
 	}
-	base := "https://" + c.o.listen
+	base := "https://" + reached(c.o.listen)
 	kept := filepath.Join(c.o.data, "demo.json")
 	i := invitation{}
 	if b, err := os.ReadFile(kept); err == nil && json.Unmarshal(b, &i) == nil && i.Panel == base+"/panel" {

@@ -80,7 +80,7 @@ func run(ctx context.Context, o options, out io.Writer) error {
 
 // freePort turns port 0 into a free one, because sound and picture use the same number by UDP.
 func freePort(listen string) (string, error) {
-	l, err := net.Listen("tcp", listen)
+	l, err := net.Listen("tcp4", listen) // sound and picture go by IPv4
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return "", fmt.Errorf("%s is in use by another program; choose another with --listen (make run ARGS=\"--listen 127.0.0.1:9443\")", listen)
 	}
@@ -89,6 +89,25 @@ func freePort(listen string) (string, error) {
 	}
 	defer l.Close()
 	return l.Addr().String(), nil
+}
+
+// reached is the address others use: where it listens, or with 0.0.0.0 the machine's first address that is not its own
+// loopback.
+func reached(listen string) string {
+	host, port, err := net.SplitHostPort(listen)
+	if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsUnspecified() {
+		return listen
+	}
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return net.JoinHostPort("127.0.0.1", port)
+	}
+	for _, a := range addrs {
+		if n, ok := a.(*net.IPNet); ok && n.IP.To4() != nil && !n.IP.IsLoopback() {
+			return net.JoinHostPort(n.IP.String(), port)
+		}
+	}
+	return net.JoinHostPort("127.0.0.1", port)
 }
 
 // invitation is what the demo tells: the contract of plenum-demo --json.

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strconv"
@@ -19,10 +20,12 @@ func (c *complaints) add(format string, args ...any) {
 
 func (c Config) check() []error {
 	var bad complaints
-	if _, port, err := net.SplitHostPort(c.Listen); err != nil {
+	if host, port, err := net.SplitHostPort(c.Listen); err != nil {
 		bad.add("listen = %q is not host:port, for example \"0.0.0.0:443\"", c.Listen)
 	} else if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
 		bad.add("listen = %q needs a port from 1 to 65535", c.Listen)
+	} else if ip, err := netip.ParseAddr(host); err == nil && !ip.Is4() {
+		bad.add("listen = %q is IPv6; sound and picture go by IPv4, write an IPv4 address or \"0.0.0.0:%s\"", c.Listen, port)
 	}
 	if c.Data == "" {
 		bad.add("data is empty; name a folder only the daemon can read")

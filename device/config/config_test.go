@@ -47,6 +47,7 @@ func TestComplaints(t *testing.T) {
 		{"limit", "limit = 1\n", "limit = 9\n", "sitting.limit"},
 		{"max limit", "max_limit = 4", "max_limit = 40", "sitting.max_limit"},
 		{"no port", "0.0.0.0:443\"\n", "0.0.0.0\"\n", "not host:port"},
+		{"IPv6", "0.0.0.0:443\"\n", "[::]:443\"\n", "IPv6"},
 		{"port 0", "0.0.0.0:443\"\n", "0.0.0.0:0\"\n", "needs a port"},
 		{"same person twice", `"m.beispiel"`, `"c.vorsitz"`, "taken by another member"},
 		{"person at a seat without a desk", `seat = "2"` + "\nremote", `seat = "3"` + "\nremote", "no desk stands"},
