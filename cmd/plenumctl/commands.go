@@ -181,6 +181,19 @@ func (c inviteCmd) Run(s *session) error {
 	})
 }
 
+type revokeCmd struct {
+	Who string `arg:"" help:"Name, part of a name or id; \"screen\" for the hall screens."`
+}
+
+// Run ends a link.
+func (c revokeCmd) Run(s *session) error {
+	d, err := s.ctl.Revoke(s.ctx, c.Who)
+	if err != nil {
+		return err
+	}
+	return s.print(d, func(w io.Writer) { fmt.Fprintf(w, "The link of %s has ended.\n", d.Name) })
+}
+
 type demoCmd struct {
 	Press pressCmd `cmd:"" help:"Press the key of a virtual desk."`
 }

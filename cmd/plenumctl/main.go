@@ -29,6 +29,7 @@ type line struct {
 	Events   eventsCmd   `cmd:"" help:"What is decided."`
 	PIN      pinCmd      `cmd:"" name:"pin" help:"Set the chair's PIN, read from standard input."`
 	Invite   inviteCmd   `cmd:"" help:"Make a personal link; an earlier one ends with it."`
+	Revoke   revokeCmd   `cmd:"" help:"End a personal link and what is connected by it."`
 	Demo     demoCmd     `cmd:"" help:"The virtual chamber of plenum-demo."`
 }
 

@@ -147,6 +147,7 @@ func (d *deskSystem) link(ctx context.Context, ev desk.Event) {
 		return
 	}
 	d.away = ev.Link == desk.LinkDown
+	d.log.Info("desk link", "link", ev.Link, "text", ev.Text)
 	d.tell(ctx, sitting.Event{Kind: sitting.KindDesk, At: ev.At,
 		Desk: &sitting.Desk{Name: d.name, Link: sitting.Link(ev.Link), Reason: ev.Text}})
 }

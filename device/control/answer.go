@@ -130,7 +130,7 @@ func statusOf(err error) int {
 		return slices.ContainsFunc(list, func(e error) bool { return errors.Is(err, e) })
 	}
 	switch {
-	case is(sitting.ErrUnknownPerson, sitting.ErrUnknownSeat):
+	case is(sitting.ErrUnknownPerson, sitting.ErrUnknownSeat, access.ErrUnknown):
 		return http.StatusNotFound
 	case is(sitting.ErrNotAllowed, access.ErrRole):
 		return http.StatusForbidden

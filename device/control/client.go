@@ -75,6 +75,12 @@ func (c *Client) Invite(ctx context.Context, who string) (Invitation, error) {
 	return out, c.Call(ctx, http.MethodPost, "/invite", Who{Name: who}, &out)
 }
 
+// Revoke ends the personal link of a person named as in Who.Name, or by id when off the roster; Screen for the screens'.
+func (c *Client) Revoke(ctx context.Context, who string) (Done, error) {
+	var out Done
+	return out, c.Call(ctx, http.MethodPost, "/revoke", Who{Name: who}, &out)
+}
+
 // Follow calls fn with every event decided from now on, until fn returns an error, ctx ends, or the daemon does; then
 // it returns that error, ctx's, or io.ErrUnexpectedEOF.
 func (c *Client) Follow(ctx context.Context, fn func(clerk.Entry) error) error {

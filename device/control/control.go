@@ -5,6 +5,7 @@
 package control
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -139,6 +140,7 @@ func (s *Server) handler() http.Handler {
 		"POST /next":     s.next,
 		"POST /pin":      s.pin,
 		"POST /invite":   s.invite,
+		"POST /revoke":   s.revoke,
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			r.Body = http.MaxBytesReader(w, r.Body, maxBody)
@@ -210,6 +212,23 @@ func (s *Server) pin(r *http.Request) (any, error) {
 	}
 	s.log.Info("the operator set the chair's PIN")
 	return struct{}{}, nil
+}
+
+// revoke ends a personal link and what is connected by it. People who left the roster are named by their id.
+func (s *Server) revoke(r *http.Request) (any, error) {
+	var who Who
+	if err := read(r, &who); err != nil {
+		return nil, err
+	}
+	id, name := sitting.PersonID(cmp.Or(who.Person, who.Name)), cmp.Or(who.Person, who.Name)
+	if p, err := find(s.opts.Clerk.Snapshot().State, who); err == nil {
+		id, name = p.ID, p.Name
+	}
+	if err := s.opts.Access.Revoke(id); err != nil {
+		return nil, err
+	}
+	s.log.Info("the operator ended a personal link", "person", id)
+	return Done{Seq: s.opts.Clerk.Snapshot().Seq, Person: id, Name: name}, nil
 }
 
 // invite makes a personal link, or one for the hall's screens. The chair never gets one (N14).

@@ -268,6 +268,36 @@ func TestInvite(t *testing.T) {
 	}
 }
 
+func TestRevoke(t *testing.T) {
+	b := newBox(t, io.Discard)
+	for _, who := range []string{"Anna", Screen} {
+		link, err := b.ctl.Invite(t.Context(), who)
+		if err != nil {
+			t.Fatal(err)
+		}
+		id, err := b.access.Resolve(link.Token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.ctl.Revoke(t.Context(), who); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-id.Gone:
+		default:
+			t.Errorf("%s: who is connected by the link is not told", who)
+		}
+		if _, err := b.access.Resolve(link.Token); !errors.Is(err, access.ErrUnknown) {
+			t.Errorf("%s: the link still opens: %v", who, err)
+		}
+		if e, ok := errors.AsType[*Error](second(b.ctl.Revoke(t.Context(), who))); !ok || e.Status != 404 {
+			t.Errorf("%s: a second time: %v", who, e)
+		}
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
+
 func TestFollow(t *testing.T) {
 	b := newBox(t, io.Discard)
 	enough := errors.New("enough")

@@ -130,3 +130,20 @@ func TestPeopleAreToldWhy(t *testing.T) {
 	old.until("the page says that the link is no good", `/Link/.test(document.body.textContent) && !document.querySelector('video')`)
 	t.Log(old.shot("old-link"))
 }
+
+// TestWithdrawnLink: when a link is withdrawn, what is connected by it ends at once.
+func TestWithdrawnLink(t *testing.T) {
+	d := startDemo(t)
+	l := d.listen(d.Members[1].Token, 4)
+	eventually(t, 10*time.Second, "the hall is heard", func() bool { return l.heard("audio0") > 25 })
+	d.ctl("revoke", d.Members[1].Name)
+	time.Sleep(300 * time.Millisecond)
+	before := l.heard("audio0")
+	time.Sleep(time.Second)
+	if n := l.heard("audio0") - before; n != 0 {
+		t.Fatalf("%d packets came by a withdrawn link", n)
+	}
+	if status, _ := d.ask("GET", strings.TrimSuffix(d.WHIP, "/whip")+"/api/v1/state", d.Members[1].Token, "", ""); status != 401 {
+		t.Fatalf("the withdrawn link is answered with %d", status)
+	}
+}

@@ -134,6 +134,13 @@ func (l *listener) look(line string, p *rtp.Packet) {
 	l.size[line] = fmt.Sprintf("%dx%d", int(frame[6])|int(frame[7]&0x3f)<<8, int(frame[8])|int(frame[9]&0x3f)<<8)
 }
 
+// heard is how many packets came on a line.
+func (l *listener) heard(line string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.packets[line]
+}
+
 // voices is how many packets came on all voice lines together.
 func (l *listener) voices() int {
 	l.mu.Lock()
