@@ -11,7 +11,7 @@ TEST_PACKAGES  := chromium python3-aiortc python3-aiohttp
 
 export GOFLAGS := -mod=readonly
 
-.PHONY: all run build test check web web-test unit e2e bench fuzz tools packages test-packages clean
+.PHONY: all run build test check web web-test pages unit e2e bench fuzz tools packages test-packages clean
 
 all: build
 
@@ -21,7 +21,7 @@ run: build ## a virtual chamber around the real daemon
 build: tools packages web
 	$(GO) build -trimpath -tags $(TAGS) -o bin/ ./cmd/...
 
-test: build test-packages check web-test unit e2e ## everything that must pass before a change lands
+test: build test-packages check web-test pages unit e2e ## everything that must pass before a change lands
 
 tools: ## says what is missing before anything fails halfway
 	@scripts/tools.sh "$(GO)"
@@ -45,12 +45,15 @@ $(WEB)/dist/index.html: $(WEB)/node_modules/.package-lock.json $(shell find $(WE
 web-test: web
 	cd $(WEB) && npm run --silent check && npm test --silent
 
+pages: web test-packages ## every page in every state in Chromium: accessibility (axe), keyboard, touch sizes
+	cd $(WEB) && npm run --silent shots
+
 check:
 	@test -z "$$(gofmt -l cmd device hal media test)" || { gofmt -l cmd device hal media test; echo "these files need gofmt"; exit 1; }
 	$(GO) vet -tags $(TAGS) ./...
 	$(GO) tool staticcheck -tags $(TAGS) ./...
 
-unit: web
+unit: web test-packages
 	$(GOTEST) -race -timeout 20m ./cmd/... ./device/... ./hal/... ./media/... ./test/house/...
 
 e2e: build test-packages
