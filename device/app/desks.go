@@ -5,15 +5,19 @@ import (
 	"fmt"
 	"log/slog"
 	"sync/atomic"
+	"time"
 
 	"plenum/device/config"
 	"plenum/device/sitting"
 	"plenum/hal/desk"
 )
 
-// orderQueue bounds the orders that wait for one desk system. A serial line carries some 100 orders a second; more
-// than this in waiting means it is dead, and then the link says so.
+// orderQueue bounds the orders of a kind that wait for one desk system. A serial line carries some 100 orders a second;
+// what is more than this is made good by ordering everything anew.
 const orderQueue = 1024
+
+// heardBy is how long after the desk is live every unit that is there has been heard (Quinta: a status every 20 s).
+const heardBy = 65 * time.Second
 
 // doer takes events into the sitting and answers when they are decided.
 type doer func(ctx context.Context, e sitting.Event) error
@@ -25,20 +29,21 @@ type deskSystem struct {
 	driver desk.Driver
 	keys   map[sitting.SeatID]desk.Key
 	seats  map[desk.Key]sitting.SeatID
-	orders chan sitting.Effect
+	mics   chan sitting.Effect
+	lamps  chan sitting.Effect
 	do     doer
 	state  func() sitting.State
 	log    *slog.Logger
 	live   atomic.Bool
-	away   bool         // the sitting knows that the desk is away; the listener's own
-	lost   atomic.Int64 // orders that found the queue full
+	away   bool        // the sitting knows that the desk is away; the listener's own
+	lost   atomic.Bool // orders found the queue full
 }
 
 func newDeskSystem(c config.Desk, driver desk.Driver, do doer, state func() sitting.State, log *slog.Logger) *deskSystem {
 	d := &deskSystem{
 		name: c.Name, driver: driver, do: do, state: state, log: log.With("desk", c.Name),
 		keys: map[sitting.SeatID]desk.Key{}, seats: map[desk.Key]sitting.SeatID{},
-		orders: make(chan sitting.Effect, orderQueue),
+		mics: make(chan sitting.Effect, orderQueue), lamps: make(chan sitting.Effect, orderQueue),
 	}
 	for _, s := range c.Seats {
 		key := desk.Key{ID: s.Unit, Side: s.Side}
@@ -55,11 +60,15 @@ func (d *deskSystem) serves(seat sitting.SeatID) bool {
 
 // order queues an effect for the desk. It never blocks: the clerk calls it.
 func (d *deskSystem) order(e sitting.Effect) {
+	queue := d.mics
+	if e.Kind == sitting.EffectLamp {
+		queue = d.lamps
+	}
 	select {
-	case d.orders <- e:
+	case queue <- e:
 	default:
-		if d.lost.Add(1) == 1 {
-			d.log.Error("orders for the desk are lost: its line does not keep up")
+		if !d.lost.Swap(true) {
+			d.log.Error("orders for the desk found no place; everything will be ordered anew")
 		}
 	}
 }
@@ -74,16 +83,23 @@ func (d *deskSystem) run(ctx context.Context, sup *supervisor) {
 // listen hands what the desk reports to the sitting, in the order in which it came.
 func (d *deskSystem) listen(ctx context.Context) {
 	var last uint64
+	heard := time.NewTimer(heardBy)
+	defer heard.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-heard.C:
+			d.missing(ctx)
 		case ev := <-d.driver.Events():
 			if last != 0 && ev.Seq != last+1 {
 				d.log.Warn("desk events were lost, comparing with a snapshot", "lost", ev.Seq-last-1)
 				d.compare(ctx)
 			}
 			last = ev.Seq
+			if ev.Kind == desk.KindLink {
+				heard.Reset(heardBy)
+			}
 			d.report(ctx, ev)
 		}
 	}
@@ -176,24 +192,63 @@ func (d *deskSystem) compare(ctx context.Context) {
 		if seat.Open && s.Speaking(p.ID) < 0 {
 			d.tell(ctx, sitting.Event{Kind: sitting.KindMic, Seat: id, On: true, At: snap.At})
 		}
-		if seat.Request && !seat.Open && s.Speaking(p.ID) < 0 && s.Waiting(p.ID) < 0 {
+		if seat.Request && !seat.Open && p.Role != sitting.RoleChair && s.Speaking(p.ID) < 0 && s.Waiting(p.ID) < 0 {
 			d.tell(ctx, sitting.Event{Kind: sitting.KindRequest, Origin: sitting.OriginDesk, Seat: id, At: snap.At})
 		}
 	}
 }
 
-// work carries out orders one after the other, as the line does.
+// missing tells of units the sitting knew before a restart and that have not been heard since.
+func (d *deskSystem) missing(ctx context.Context) {
+	if !d.live.Load() {
+		return
+	}
+	snap, err := d.driver.Snapshot(ctx)
+	if err != nil {
+		return
+	}
+	online := map[desk.Key]bool{}
+	for _, seat := range snap.Seats {
+		online[seat.Key] = seat.Online
+	}
+	for _, p := range d.state().Roster {
+		if key, ok := d.keys[p.Seat]; ok && p.SeatOnline && !online[key] {
+			d.tell(ctx, sitting.Event{Kind: sitting.KindSeat, Seat: p.Seat, At: snap.At})
+		}
+	}
+}
+
+// work carries out orders one after the other, as the line does; microphones before lamps.
 func (d *deskSystem) work(ctx context.Context) {
 	for {
+		if d.lost.Swap(false) {
+			d.orderAnew(ctx)
+		}
+		select {
+		case e := <-d.mics:
+			d.mic(ctx, e)
+			continue
+		default:
+		}
 		select {
 		case <-ctx.Done():
 			return
-		case e := <-d.orders:
-			if e.Kind == sitting.EffectLamp {
-				d.lamp(ctx, e)
-			} else {
-				d.mic(ctx, e)
-			}
+		case e := <-d.mics:
+			d.mic(ctx, e)
+		case e := <-d.lamps:
+			d.lamp(ctx, e)
+		}
+	}
+}
+
+// orderAnew brings the desk in line with the sitting after orders were lost.
+func (d *deskSystem) orderAnew(ctx context.Context) {
+	if r := d.driver.AllOff(ctx); r.Outcome != desk.Confirmed {
+		d.log.Error("microphones may be open that should not be", "reason", reason(r))
+	}
+	for _, e := range sitting.Outputs(d.state()) {
+		if e.Kind == sitting.EffectMic && d.serves(e.Seat) {
+			d.mic(ctx, e)
 		}
 	}
 }

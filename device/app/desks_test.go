@@ -1,0 +1,196 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"plenum/device/config"
+	"plenum/device/sitting"
+	"plenum/hal/desk"
+)
+
+// fakeDesk notes orders and says what the test makes it say.
+type fakeDesk struct {
+	events chan desk.Event
+	gate   chan struct{} // an order waits until it can read; nil: no wait
+
+	mu     sync.Mutex
+	orders []string
+	snap   desk.Snapshot
+	result desk.Result
+}
+
+func newFakeDesk() *fakeDesk {
+	return &fakeDesk{events: make(chan desk.Event, 8), result: desk.Result{Outcome: desk.Confirmed}, snap: desk.Snapshot{Link: desk.LinkLive}}
+}
+
+func (f *fakeDesk) Run(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+func (f *fakeDesk) Caps() desk.Caps               { return desk.Caps{} }
+func (f *fakeDesk) Events() <-chan desk.Event     { return f.events }
+
+func (f *fakeDesk) Snapshot(context.Context) (desk.Snapshot, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.snap, nil
+}
+
+func (f *fakeDesk) note(ctx context.Context, what string) desk.Result {
+	if f.gate != nil {
+		select {
+		case <-f.gate:
+		case <-ctx.Done():
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.orders = append(f.orders, what)
+	return f.result
+}
+
+func (f *fakeDesk) SetMic(ctx context.Context, k desk.Key, on bool) desk.Result {
+	return f.note(ctx, fmt.Sprintf("mic %s %v", k, on))
+}
+
+func (f *fakeDesk) SetRequest(ctx context.Context, k desk.Key, on bool) desk.Result {
+	return f.note(ctx, fmt.Sprintf("request %s %v", k, on))
+}
+
+func (f *fakeDesk) AllOff(ctx context.Context) desk.Result { return f.note(ctx, "all off") }
+
+func (f *fakeDesk) done() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.orders
+}
+
+// bench is a desk system between a fake desk and a state that does not change.
+type bench struct {
+	*deskSystem
+	desk *fakeDesk
+	told func() []sitting.Event
+}
+
+func onBench(t *testing.T, s sitting.State) bench {
+	t.Helper()
+	f := newFakeDesk()
+	var mu sync.Mutex
+	var all []sitting.Event
+	do := func(_ context.Context, e sitting.Event) error {
+		mu.Lock()
+		defer mu.Unlock()
+		all = append(all, e)
+		return nil
+	}
+	c := config.Desk{Name: "q"}
+	for i := 1; i <= 9; i++ {
+		c.Seats = append(c.Seats, config.Seat{Seat: fmt.Sprint(i), Unit: fmt.Sprintf("00000%d", i)})
+	}
+	d := newDeskSystem(c, f, do, func() sitting.State { return s }, slog.New(slog.DiscardHandler))
+	d.live.Store(true)
+	return bench{d, f, func() []sitting.Event {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(all)
+	}}
+}
+
+// speaking is a state in which seat 4 has the word and seats 2 and 3 are known to be there.
+func speaking() sitting.State {
+	s := sitting.New()
+	s.Phase = sitting.PhaseOpen
+	for i := 1; i <= 9; i++ {
+		s.Roster = append(s.Roster, sitting.Person{Member: sitting.Member{ID: sitting.PersonID(fmt.Sprintf("p%d", i)), Seat: sitting.SeatID(fmt.Sprint(i)), Desk: "q"},
+			SeatOnline: i == 2 || i == 3})
+	}
+	s.Speakers = []sitting.Speaker{{Person: "p4", Seat: "4", Origin: sitting.OriginDesk, Grant: 7}}
+	return s
+}
+
+func TestLostOrdersAreMadeGood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := onBench(t, speaking())
+		for range orderQueue + 1 {
+			b.order(sitting.Effect{Kind: sitting.EffectLamp, Seat: "1", Lamp: sitting.LampOff})
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		go b.work(ctx)
+		synctest.Wait()
+		if d := cmp.Diff([]string{"all off", "mic 000004 true"}, b.desk.done()[:2]); d != "" {
+			t.Error(d)
+		}
+		cancel()
+		synctest.Wait()
+	})
+}
+
+func TestMicrophonesGoBeforeLamps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := onBench(t, speaking())
+		b.desk.gate = make(chan struct{})
+		ctx, cancel := context.WithCancel(t.Context())
+		go b.work(ctx)
+		for _, seat := range []sitting.SeatID{"1", "2", "3"} {
+			b.order(sitting.Effect{Kind: sitting.EffectLamp, Seat: seat, Lamp: sitting.LampOff})
+		}
+		synctest.Wait() // the first lamp is under way
+		b.order(sitting.Effect{Kind: sitting.EffectMic, Seat: "9", Grant: 3})
+		close(b.desk.gate)
+		synctest.Wait()
+		if d := cmp.Diff([]string{"request 000001 false", "mic 000009 false", "request 000002 false", "request 000003 false"}, b.desk.done()); d != "" {
+			t.Error(d)
+		}
+		cancel()
+		synctest.Wait()
+	})
+}
+
+func TestUnitsNotHeardOfSinceARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := onBench(t, speaking())
+		b.desk.snap.Seats = []desk.Seat{{Key: desk.Key{ID: "000002"}, Online: true}}
+		ctx, cancel := context.WithCancel(t.Context())
+		go b.listen(ctx)
+		time.Sleep(heardBy - time.Second)
+		synctest.Wait()
+		if len(b.told()) != 0 {
+			t.Errorf("told too early: %+v", b.told())
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if len(b.told()) != 1 || b.told()[0].Kind != sitting.KindSeat || b.told()[0].Seat != "3" || b.told()[0].On {
+			t.Errorf("%+v", b.told())
+		}
+		cancel()
+		synctest.Wait()
+	})
+}
+
+// An order that fails because the line went away is no refusal; one that fails on a live line is.
+func TestRefusedOrBroken(t *testing.T) {
+	b := onBench(t, speaking())
+	b.desk.result = desk.Result{Outcome: desk.Unknown, Reason: "no answer"}
+	b.desk.snap.Link = desk.LinkDown
+	on := sitting.Effect{Kind: sitting.EffectMic, Seat: "4", On: true, Grant: 7}
+	b.mic(t.Context(), on)
+	if len(b.told()) != 0 {
+		t.Fatalf("a lost line was told as a refusal: %+v", b.told())
+	}
+	b.desk.snap.Link = desk.LinkLive
+	b.mic(t.Context(), on)
+	if len(b.told()) != 1 || b.told()[0].Kind != sitting.KindMicFail || b.told()[0].Grant != 7 {
+		t.Fatalf("%+v", b.told())
+	}
+	b.desk.orders = nil
+	b.mic(t.Context(), sitting.Effect{Kind: sitting.EffectMic, Seat: "4", Grant: 7})
+	if len(b.desk.done()) != tries {
+		t.Fatalf("a microphone that must close was told so %d times", len(b.desk.done()))
+	}
+}
