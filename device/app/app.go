@@ -67,7 +67,7 @@ func New(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *App, err 
 	if err := a.openDesks(); err != nil {
 		return nil, err
 	}
-	if a.media, err = openMedia(cfg, a.report, log); err != nil {
+	if a.media, err = openMedia(cfg, max(cfg.Sitting.MaxLimit, a.state().MaxLimit), a.report, log); err != nil {
 		return nil, err
 	}
 	a.cleanup = append(a.cleanup, func() { a.media.host.Close() })
@@ -125,7 +125,7 @@ func (a *App) openConsole() error {
 	a.cleanup = append(a.cleanup, func() { listener.Close() })
 	a.console, err = console.New(console.Options{
 		Listener: listener, TLS: access.Profile(ca.GetCertificate), CA: ca.PEM(),
-		Clerk: a.clerk, Access: a.access, Media: a.media.host.Handler(a.caller), Voices: a.cfg.Sitting.MaxLimit,
+		Clerk: a.clerk, Access: a.access, Media: a.media.host.Handler(a.caller), Voices: a.media.voices,
 		Version: Version(), Log: a.log,
 	})
 	if err != nil {
@@ -149,7 +149,7 @@ func (a *App) openConsole() error {
 // caller tells the media path whose request it is.
 func (a *App) caller(r *http.Request) (wire.Caller, error) {
 	id, err := a.console.Authenticate(r)
-	return wire.Caller{Person: string(id.Person), Gone: id.Gone, Many: !id.Single()}, err
+	return wire.Caller{Person: string(id.Person), Gone: id.Gone, Expires: id.Expires, Many: !id.Single()}, err
 }
 
 // names are what the box is reached by, the first one for links.
@@ -205,7 +205,7 @@ func (a *App) Run(ctx context.Context) error {
 			}
 		})
 	}
-	// The clerk ends last, so that what the others report while ending is still recorded.
+	// The clerk ends last, so that what people were promised while the others end is still recorded.
 	clerkCtx, stopClerk := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopClerk()
 	clerkDone := make(chan error, 1)

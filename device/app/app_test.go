@@ -176,6 +176,33 @@ func TestLineHangsUpAndComesBack(t *testing.T) {
 	})
 }
 
+// A unit that opened microphones by itself is brought to order when it stands in PC-controlled mode again.
+func TestMicrophonesOpenWithoutTheWord(t *testing.T) {
+	c, units := box(t, 4)
+	ctl, end := running(t, c)
+	defer end()
+	eventually(t, "a live desk", func() bool { return link(ctl).Link == sitting.LinkLive })
+	units.SetStandalone(true)
+	for _, n := range []int{2, 3} {
+		if err := units.Press(n, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "a key opens its microphone by itself", func() bool { st := units.State(); return st[1].Presses+st[2].Presses == 2 })
+	units.SetStandalone(false)
+	if err := units.Press(4, ""); err != nil { // shows the driver that the host grants again
+		t.Fatal(err)
+	}
+	eventually(t, "nobody is open without the word", func() bool {
+		for _, u := range units.State() {
+			if u.Open {
+				return false
+			}
+		}
+		return link(ctl).Link == sitting.LinkLive
+	})
+}
+
 // Garbage on the line costs no press and no order.
 func TestGarbageOnTheLine(t *testing.T) {
 	c, units := box(t, 4)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -94,7 +95,7 @@ func (d *deskSystem) listen(ctx context.Context) {
 		case ev := <-d.driver.Events():
 			if last != 0 && ev.Seq != last+1 {
 				d.log.Warn("desk events were lost, comparing with a snapshot", "lost", ev.Seq-last-1)
-				d.compare(ctx)
+				d.compare(ctx, true)
 			}
 			last = ev.Seq
 			if ev.Kind == desk.KindLink {
@@ -120,6 +121,9 @@ func (d *deskSystem) report(ctx context.Context, ev desk.Event) {
 		}
 		e.Kind = sitting.KindMic
 	case desk.KindRequest:
+		if ev.Origin == desk.OriginEcho {
+			return // we took it back ourselves
+		}
 		e.Kind = sitting.KindRequest
 		if !ev.On {
 			e.Kind, e.On = sitting.KindLower, false
@@ -144,8 +148,13 @@ func (d *deskSystem) report(ctx context.Context, ev desk.Event) {
 
 func (d *deskSystem) tell(ctx context.Context, e sitting.Event) {
 	e.By = sitting.Actor{Role: sitting.RoleBox}
-	if err := d.do(ctx, e); err != nil && ctx.Err() == nil {
-		d.log.Debug("the sitting did not take it", "kind", e.Kind, "seat", e.Seat, "reason", err)
+	err := d.do(ctx, e)
+	if err == nil || ctx.Err() != nil {
+		return
+	}
+	d.log.Debug("the sitting did not take it", "kind", e.Kind, "seat", e.Seat, "reason", err)
+	if e.Kind == sitting.KindRequest { // the desk must not go on showing a request that is on no list
+		d.order(sitting.Effect{Kind: sitting.EffectLamp, Seat: e.Seat, Lamp: d.state().LampAt(e.Seat)})
 	}
 }
 
@@ -153,10 +162,10 @@ func (d *deskSystem) tell(ctx context.Context, e sitting.Event) {
 // there before it orders microphones again.
 func (d *deskSystem) link(ctx context.Context, ev desk.Event) {
 	live := ev.Link == desk.LinkLive || ev.Link == desk.LinkDegraded
-	if live && !d.live.Load() {
-		d.compare(ctx)
+	// Orders pass from here on: what the comparison finds open without the word must be closed.
+	if was := d.live.Swap(live); live && !was {
+		d.compare(ctx, false)
 	}
-	d.live.Store(live)
 	// A desk that stays away is tried every few seconds; that is one loss, not a loss and a hope each time.
 	trying := ev.Link == desk.LinkConnecting || ev.Link == desk.LinkSyncing
 	if trying && d.away {
@@ -168,34 +177,45 @@ func (d *deskSystem) link(ctx context.Context, ev desk.Event) {
 		Desk: &sitting.Desk{Name: d.name, Link: sitting.Link(ev.Link), Reason: ev.Text}})
 }
 
-// compare takes the desk's own state and tells the sitting what differs. Nothing in it counts as a new press, but for
-// somebody who waits at the desk and is not on the list: that request came while nobody listened.
-func (d *deskSystem) compare(ctx context.Context) {
+// compare takes the desk's own state and tells the sitting what differs. Nothing in it counts as a new press, but when
+// events were lost: then somebody who waits at the desk and is not on the list pressed while nobody listened.
+func (d *deskSystem) compare(ctx context.Context, lost bool) {
 	snap, err := d.driver.Snapshot(ctx)
 	if err != nil {
 		d.log.Warn("no snapshot of the desk", "error", err)
 		return
 	}
-	s := d.state()
+	if lost {
+		d.live.Store(snap.Link == desk.LinkLive || snap.Link == desk.LinkDegraded)
+	}
 	for _, seat := range snap.Seats {
-		id, ok := d.seats[seat.Key]
-		if !ok {
-			continue
-		}
-		p, sits := s.AtSeat(id)
-		if !sits {
-			continue
-		}
-		if p.SeatOnline != seat.Online {
-			d.tell(ctx, sitting.Event{Kind: sitting.KindSeat, Seat: id, On: seat.Online, At: snap.At})
-		}
-		if seat.Open && s.Speaking(p.ID) < 0 {
-			d.tell(ctx, sitting.Event{Kind: sitting.KindMic, Seat: id, On: true, At: snap.At})
-		}
-		if seat.Request && !seat.Open && p.Role != sitting.RoleChair && s.Speaking(p.ID) < 0 && s.Waiting(p.ID) < 0 {
-			d.tell(ctx, sitting.Event{Kind: sitting.KindRequest, Origin: sitting.OriginDesk, Seat: id, At: snap.At})
+		if id, ok := d.seats[seat.Key]; ok {
+			for _, e := range differences(d.state(), id, seat, lost) {
+				e.At = snap.At
+				d.tell(ctx, e)
+			}
 		}
 	}
+}
+
+// differences are what the sitting must be told of one seat.
+func differences(s sitting.State, id sitting.SeatID, seat desk.Seat, lost bool) []sitting.Event {
+	var es []sitting.Event
+	p, sits := s.AtSeat(id)
+	if sits && p.SeatOnline != seat.Online {
+		es = append(es, sitting.Event{Kind: sitting.KindSeat, Seat: id, On: seat.Online})
+	}
+	i := slices.IndexFunc(s.Speakers, func(sp sitting.Speaker) bool { return sp.Seat == id })
+	faulty := slices.ContainsFunc(s.Faults, func(f sitting.Fault) bool { return f.Seat == id })
+	switch {
+	case seat.Open && i < 0, !seat.Open && faulty, lost && !seat.Open && i >= 0:
+		es = append(es, sitting.Event{Kind: sitting.KindMic, Seat: id, On: seat.Open})
+	}
+	waits := seat.Request && !seat.Open && sits && p.Role != sitting.RoleChair && s.Speaking(p.ID) < 0 && s.Waiting(p.ID) < 0
+	if waits && lost {
+		es = append(es, sitting.Event{Kind: sitting.KindRequest, Origin: sitting.OriginDesk, Seat: id})
+	}
+	return es
 }
 
 // missing tells of units the sitting knew before a restart and that have not been heard since.
@@ -241,8 +261,14 @@ func (d *deskSystem) work(ctx context.Context) {
 	}
 }
 
-// orderAnew brings the desk in line with the sitting after orders were lost.
+// orderAnew brings the desk in line with the sitting after orders were lost. What still waits is older than that.
 func (d *deskSystem) orderAnew(ctx context.Context) {
+	for range len(d.mics) {
+		<-d.mics
+	}
+	for range len(d.lamps) {
+		<-d.lamps
+	}
 	if r := d.driver.AllOff(ctx); r.Outcome != desk.Confirmed {
 		d.log.Error("microphones may be open that should not be", "reason", reason(r))
 	}
@@ -257,10 +283,13 @@ func (d *deskSystem) orderAnew(ctx context.Context) {
 const tries = 3
 
 func (d *deskSystem) mic(ctx context.Context, e sitting.Effect) {
-	// Without a live line there is nobody to tell; when it comes back every microphone is closed and the sitting
-	// orders again what it wants.
+	// Without a live line there is nobody to tell; when it comes back the desk is compared and the sitting orders again
+	// what it wants.
 	if !d.live.Load() {
 		return
+	}
+	if e.On && !d.state().Hears(e.Grant) {
+		return // taken back before the line got to it; its closing is on the way too
 	}
 	var r desk.Result
 	for range tries {
@@ -296,8 +325,8 @@ func reason(r desk.Result) string {
 
 // lamp shows a seat its state, or at least ends the blinking of a request that is no more.
 func (d *deskSystem) lamp(ctx context.Context, e sitting.Effect) {
-	if !d.live.Load() {
-		return
+	if !d.live.Load() || d.state().LampAt(e.Seat) != e.Lamp {
+		return // overtaken: the seat shows something else by now
 	}
 	key := d.keys[e.Seat]
 	if lamps, ok := d.driver.(desk.Indicator); ok {

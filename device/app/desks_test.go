@@ -173,6 +173,43 @@ func TestUnitsNotHeardOfSinceARestart(t *testing.T) {
 	})
 }
 
+// What a desk shows when it comes back is compared with who has the word.
+func TestDifferences(t *testing.T) {
+	s := speaking()
+	s.Speakers[0].Mic = sitting.MicOpen
+	s.Faults = []sitting.Fault{{Seat: "6"}}
+	for _, tt := range []struct {
+		name string
+		seat desk.Seat
+		id   sitting.SeatID
+		lost bool
+		want []sitting.Event
+	}{
+		{"as it should be", desk.Seat{Online: true}, "2", false, nil},
+		{"open without the word", desk.Seat{Online: true, Open: true}, "3", false, []sitting.Event{{Kind: sitting.KindMic, Seat: "3", On: true}}},
+		{"away", desk.Seat{}, "3", false, []sitting.Event{{Kind: sitting.KindSeat, Seat: "3"}}},
+		{"closed at last", desk.Seat{}, "6", false, []sitting.Event{{Kind: sitting.KindMic, Seat: "6"}}},
+		{"a request from before the line was lost", desk.Seat{Request: true}, "7", false, nil},
+		{"a request that was missed", desk.Seat{Request: true}, "7", true, []sitting.Event{{Kind: sitting.KindRequest, Origin: sitting.OriginDesk, Seat: "7"}}},
+		{"closed while nobody listened", desk.Seat{}, "4", true, []sitting.Event{{Kind: sitting.KindMic, Seat: "4"}}},
+		{"closed with the line, ordered again", desk.Seat{}, "4", false, nil},
+	} {
+		if d := cmp.Diff(tt.want, differences(s, tt.id, tt.seat, tt.lost)); d != "" {
+			t.Errorf("%s: %s", tt.name, d)
+		}
+	}
+}
+
+// Orders that were overtaken while they waited for a slow line are not carried out.
+func TestOvertakenOrders(t *testing.T) {
+	b := onBench(t, speaking())
+	b.mic(t.Context(), sitting.Effect{Kind: sitting.EffectMic, Seat: "5", On: true, Grant: 3})
+	b.lamp(t.Context(), sitting.Effect{Kind: sitting.EffectLamp, Seat: "4", Lamp: sitting.LampOff})
+	if got := b.desk.done(); len(got) != 0 {
+		t.Fatalf("%q", got)
+	}
+}
+
 // An order that fails because the line went away is no refusal; one that fails on a live line is.
 func TestRefusedOrBroken(t *testing.T) {
 	b := onBench(t, speaking())

@@ -25,6 +25,7 @@ const (
 type media struct {
 	cfg     config.Config
 	log     *slog.Logger
+	voices  int
 	stage   *stage.Stage
 	host    *wire.Host
 	playout *hall.Playout
@@ -35,9 +36,11 @@ type media struct {
 	speaker string // stage source of the camera on whoever speaks
 }
 
-func openMedia(cfg config.Config, do doer, log *slog.Logger) (_ *media, err error) {
-	m := &media{cfg: cfg, log: log, cameras: map[string]*capture.Source{}, legs: newLegs(do, log)}
-	m.stage = stage.New(stage.Options{Voices: cfg.Sitting.MaxLimit, Log: log})
+// voices is how many remote speakers can be carried: what the configuration says, and what an open sitting may still need
+// that was begun under a larger one.
+func openMedia(cfg config.Config, voices int, do doer, log *slog.Logger) (_ *media, err error) {
+	m := &media{cfg: cfg, voices: voices, log: log, cameras: map[string]*capture.Source{}, legs: newLegs(do, log)}
+	m.stage = stage.New(stage.Options{Voices: voices, Log: log})
 	for _, c := range cfg.Cameras {
 		o := capture.Options{Name: c.Name, Device: c.Device, Width: c.Width, Height: c.Height, FPS: c.FPS, BitRate: c.BitRate,
 			House: cfg.Sitting.Body, Caption: []string{c.Name}, Log: log}
@@ -55,7 +58,7 @@ func openMedia(cfg config.Config, do doer, log *slog.Logger) (_ *media, err erro
 		return nil, fmt.Errorf("hall output: %w", err)
 	}
 	open := func() (hall.Sink, error) { return hall.OpenSink(cfg.Hall.Output) }
-	if m.playout, err = hall.NewPlayout(hall.Options{Open: open, Voices: cfg.Sitting.MaxLimit, Log: log}); err != nil {
+	if m.playout, err = hall.NewPlayout(hall.Options{Open: open, Voices: voices, Log: log}); err != nil {
 		return nil, fmt.Errorf("hall output: %w", err)
 	}
 	return m, m.openWire()

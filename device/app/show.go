@@ -22,7 +22,7 @@ func (m *media) run(ctx context.Context, sup *supervisor, vital func(string, fun
 		sup.keep(ctx, "hall microphone", func(ctx context.Context) error { return m.voice.Run(ctx, src.Write) })
 	}
 	m.stage.SetHall(m.wide, hallSound)
-	for n := range m.cfg.Sitting.MaxLimit {
+	for n := range m.voices {
 		play := m.playout.Voice(n)
 		// The hall hears every voice slot; it is nobody's own voice.
 		stop, err := m.stage.Subscribe("", stage.Voice(n+1), stage.SinkFunc(func(h rtp.Header, payload []byte) { play(&h, payload) }))

@@ -25,6 +25,8 @@ func (c *Clerk) turn(batch []request) {
 	}
 	if len(t.records) > 0 {
 		c.store(t.records)
+		// Whoever carries an effect out may look whether it was overtaken, so the state stands first.
+		c.publish()
 		for i := range t.entries {
 			e := &t.entries[i]
 			e.Recorded = c.recorded
@@ -32,7 +34,6 @@ func (c *Clerk) turn(batch []request) {
 				c.opts.Effects(e.Seq, e.Effects)
 			}
 		}
-		c.publish()
 		c.board.tell(t.entries)
 	}
 	for i, r := range batch {
@@ -151,6 +152,11 @@ func carried(s sitting.State, at time.Time) []sitting.Event {
 		}
 		if p.Leg != (sitting.Leg{}) {
 			events = append(events, sitting.Event{Kind: sitting.KindLeg, At: at, By: box, Person: p.ID, Leg: &p.Leg})
+		}
+	}
+	for _, f := range s.Faults {
+		if !f.On { // it may be open still
+			events = append(events, sitting.Event{Kind: sitting.KindMicFail, At: at, By: box, Seat: f.Seat, Reason: f.Reason})
 		}
 	}
 	return events

@@ -38,6 +38,7 @@ const (
 	PriorityClear   Priority = "clear"   // everybody but the chair loses the word
 	PriorityHold    Priority = "hold"    // everybody but the chair is silenced until released
 	PriorityRelease Priority = "release" // those silenced are heard again
+	PriorityToggle  Priority = "toggle"  // hold, or release while held: a desk's key knows no state
 )
 
 // Actor is who caused an event. Rights are decided here in the core, not by the adapters.

@@ -51,12 +51,18 @@ func (s *State) origin(p Person, e Event) (Origin, error) {
 	switch {
 	case e.By.Role == RoleBox:
 		return OriginDesk, nil
+	case e.By.Person == p.ID && p.Role != RoleChair && !p.Remote:
+		// A hand raised in a browser by somebody who is in the hall: they speak at their desk.
+		if !s.answers(p) {
+			return "", ErrNoWay
+		}
+		return OriginDesk, nil
 	case e.By.Person == p.ID && p.Role != RoleChair:
 		if e.Origin != OriginRemote && e.Origin != OriginText {
 			return "", fmt.Errorf("%w: a request needs its origin", ErrInvalid)
 		}
 		return e.Origin, nil
-	case p.Leg.Publishes || p.Leg.Plays:
+	case p.Remote && (p.Leg.Publishes || p.Leg.Plays):
 		return OriginRemote, nil
 	case p.Seat != "":
 		return OriginDesk, nil
@@ -101,9 +107,8 @@ func (s *State) strike(e Event) error {
 		return ErrNotListed
 	}
 	s.Requests = slices.Delete(s.Requests, i, i+1)
-	if p.Seat != "" { // nobody waits any more for the microphone that did not open
-		s.clearFault(p.Seat, true)
-	}
+	// Nobody waits any more for the microphone that did not open.
+	s.Faults = slices.DeleteFunc(s.Faults, func(f Fault) bool { return f.On && p.Seat != "" && f.Seat == p.Seat })
 	return nil
 }
 

@@ -18,12 +18,12 @@ func (s State) heard(sp Speaker) bool {
 func difference(was, now State) []Effect {
 	var off, on []Effect
 	for _, sp := range was.Speakers {
-		if was.heard(sp) && !now.hears(sp) {
+		if was.heard(sp) && !now.Hears(sp.Grant) {
 			off = append(off, order(sp, false))
 		}
 	}
 	for _, sp := range now.Speakers {
-		if now.heard(sp) && !was.hears(sp) {
+		if now.heard(sp) && !was.Hears(sp.Grant) {
 			on = append(on, order(sp, true))
 		}
 	}
@@ -39,11 +39,6 @@ func order(sp Speaker, on bool) Effect {
 		return Effect{Kind: EffectMic, Seat: sp.Seat, On: on, Grant: sp.Grant}
 	}
 	return Effect{Kind: EffectCarry, Person: sp.Person, On: on, Grant: sp.Grant}
-}
-
-// hears reports whether exactly this grant is heard in the state.
-func (s State) hears(sp Speaker) bool {
-	return slices.ContainsFunc(s.Speakers, func(o Speaker) bool { return o.Grant == sp.Grant && s.heard(o) })
 }
 
 // source is who stands in the word slot: the latest speaker, the chair only when nobody else speaks.
@@ -62,6 +57,19 @@ func (s State) source() Source {
 		return Source{Kind: SourceSeat, Seat: found.Seat, Person: found.Person}
 	}
 	return Source{Kind: SourceRemote, Person: found.Person}
+}
+
+// Hears reports whether the grant with this number is heard now: an order that brings anything else is overtaken.
+func (s State) Hears(grant uint64) bool {
+	return slices.ContainsFunc(s.Speakers, func(sp Speaker) bool { return sp.Grant == grant && s.heard(sp) })
+}
+
+// LampAt is what the desk at a seat shows now.
+func (s State) LampAt(seat SeatID) Lamp {
+	if p, ok := s.AtSeat(seat); ok {
+		return s.lamp(p)
+	}
+	return LampOff
 }
 
 // Word is who stands in the word slot now.

@@ -30,6 +30,10 @@ func (s *State) setRoster(e Event) error {
 	s.Limit = min(s.Limit, s.MaxLimit)
 	s.Requests = slices.DeleteFunc(s.Requests, func(r Request) bool { return !s.fits(r.Person, r.Seat) })
 	s.Speakers = slices.DeleteFunc(s.Speakers, func(sp Speaker) bool { return !s.fits(sp.Person, sp.Seat) })
+	for i := range s.Speakers {
+		p, _ := s.Person(s.Speakers[i].Person)
+		s.Speakers[i].Chair = p.Role == RoleChair
+	}
 	for s.Counted() > s.Limit {
 		s.dropLongest()
 	}
@@ -40,10 +44,10 @@ func (s *State) setRoster(e Event) error {
 	return nil
 }
 
-// fits reports whether a person is still on the roster and still at the seat they spoke from.
+// fits reports whether a person is still on the roster, and still where they spoke from: at the seat, or remotely.
 func (s *State) fits(id PersonID, seat SeatID) bool {
 	p, ok := s.Person(id)
-	return ok && (seat == "" || p.Seat == seat)
+	return ok && (seat == "" && p.Remote || seat != "" && p.Seat == seat)
 }
 
 func checkRoster(e Event) error {
@@ -112,10 +116,10 @@ func (s *State) desk(e Event) ([]Effect, error) {
 	if was == now {
 		return nil, nil
 	}
-	if now { // a desk that comes back starts with every microphone closed
+	if now { // what did not open is ordered again; what did not close counts as open until the desk says otherwise
 		s.Faults = slices.DeleteFunc(s.Faults, func(f Fault) bool {
 			p, ok := s.AtSeat(f.Seat)
-			return ok && p.Desk == e.Desk.Name
+			return f.On && ok && p.Desk == e.Desk.Name
 		})
 	}
 	return s.reorder(func(sp Speaker) bool {
@@ -203,28 +207,40 @@ func (s *State) micFailed(e Event) error {
 	if e.Seat == "" {
 		return fmt.Errorf("%w: no seat", ErrInvalid)
 	}
+	i := slices.IndexFunc(s.Speakers, func(sp Speaker) bool { return sp.Seat == e.Seat && sp.Grant == e.Grant })
+	if e.On && i < 0 { // the order was overtaken: nobody waits for this microphone
+		return ErrNothingChanged
+	}
 	s.clearFault(e.Seat, true)
 	s.Faults = append(s.Faults, Fault{Seat: e.Seat, On: e.On, Reason: e.Reason, At: e.At})
-	i := slices.IndexFunc(s.Speakers, func(sp Speaker) bool { return sp.Seat == e.Seat && sp.Grant == e.Grant })
-	if !e.On || i < 0 {
+	if !e.On {
 		return nil
 	}
-	r := s.Speakers[i].Request
+	r, place := s.Speakers[i].Request, s.Speakers[i].Place
 	s.Speakers = slices.Delete(s.Speakers, i, i+1)
 	if r != nil && s.Waiting(r.Person) < 0 {
 		back := *r
 		back.Failed = true
-		s.putBack(back)
+		s.putBack(back, place)
 	}
 	s.fill(e)
 	return nil
 }
 
-// putBack returns a request to the front part of the list where its time belongs.
-func (s *State) putBack(r Request) {
+// putBack returns a request to where it stood: the chair's places by number, all others behind those who came before.
+func (s *State) putBack(r Request, place int) {
 	i := 0
-	for i < len(s.Requests) && !r.Moved && s.Requests[i].ID < r.ID {
-		i++
+	if r.Moved {
+		i = min(place, len(s.Requests))
+	} else {
+		for i < len(s.Requests) && s.Requests[i].Moved {
+			i++
+		}
+		for j, other := range s.Requests {
+			if !other.Moved && other.ID < r.ID {
+				i = j + 1
+			}
+		}
 	}
 	s.Requests = slices.Insert(s.Requests, i, r)
 }

@@ -146,6 +146,7 @@ type Speaker struct {
 	Chair   bool      `json:"chair,omitempty"` // not counted against the limit
 	Mic     Mic       `json:"mic"`
 	Request *Request  `json:"request,omitempty"` // what it came from; returns to the list when the microphone does not open
+	Place   int       `json:"place,omitempty"`   // where that request stood
 	Grant   uint64    `json:"grant"`             // number of this grant
 }
 
@@ -209,6 +210,8 @@ func (s State) Person(id PersonID) (Person, bool) {
 // Presence tells how the person takes part now. A seat counts only while its desk system answers.
 func (s State) Presence(p Person) Presence {
 	switch {
+	case !p.Remote && s.answers(p): // whoever only watches by a browser sits in the hall
+		return PresenceHall
 	case p.Leg.Complete():
 		return PresenceRemote
 	case p.Leg.Publishes || p.Leg.Plays:

@@ -35,14 +35,14 @@ func (s *State) asRequest(p Person, e Event) (Request, error) {
 		switch {
 		case s.reachable(r):
 			return r, nil
-		case p.Leg.Publishes: // the desk is gone, the browser is there
+		case p.Remote && p.Leg.Publishes: // the desk is gone, the browser is there
 			r.Origin, r.Seat = OriginRemote, ""
 			return r, nil
 		}
 		return r, ErrNoWay
 	}
 	switch {
-	case p.Leg.Publishes:
+	case p.Remote && p.Leg.Publishes:
 		return Request{Person: p.ID, Origin: OriginRemote, At: e.At}, nil
 	case s.answers(p):
 		return Request{Person: p.ID, Seat: p.Seat, Origin: OriginDesk, At: e.At}, nil
@@ -88,7 +88,7 @@ func (s *State) take(r Request, e Event, rule Rule) {
 		Chair: p.Role == RoleChair, Mic: MicOpening, Grant: s.number()}
 	if i := s.Waiting(r.Person); i >= 0 {
 		kept := s.Requests[i]
-		sp.Request = &kept
+		sp.Request, sp.Place = &kept, i
 		s.Requests = slices.Delete(s.Requests, i, i+1)
 	}
 	if sp.Origin != OriginDesk && p.Leg.Audio {
@@ -151,8 +151,8 @@ func (s *State) priority(e Event) ([]Effect, error) {
 			return nil, ErrNothingChanged
 		}
 		return stuck, nil // not filled again: the chair wants silence
-	case PriorityHold, PriorityRelease:
-		hold := e.Priority == PriorityHold
+	case PriorityHold, PriorityRelease, PriorityToggle:
+		hold := e.Priority == PriorityHold || e.Priority == PriorityToggle && !s.Silenced
 		if s.Silenced == hold {
 			return nil, ErrNothingChanged
 		}
@@ -173,7 +173,7 @@ func (s *State) priority(e Event) ([]Effect, error) {
 func (s *State) closeStuck() []Effect {
 	var es []Effect
 	for _, f := range s.Faults {
-		if !f.On {
+		if !f.On && !slices.ContainsFunc(s.Speakers, func(sp Speaker) bool { return sp.Seat == f.Seat }) {
 			es = append(es, Effect{Kind: EffectMic, Seat: f.Seat})
 		}
 	}

@@ -46,6 +46,7 @@ const (
 	PriorityClear   Priority = "clear"   // all others lose the word
 	PriorityHold    Priority = "hold"    // all others are silenced
 	PriorityRelease Priority = "release" // the silence ends
+	PriorityToggle  Priority = "toggle"  // hold, or release while held: the key knows no state
 )
 
 // Link is the state of the connection to the desk system.

@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+	"time"
 
 	"plenum/media/stage"
 )
@@ -22,6 +23,8 @@ type Caller struct {
 	Person string
 	// Gone is closed when the caller may no longer take part; the caller's sessions end then. Nil: never.
 	Gone <-chan struct{}
+	// Expires ends the caller's sessions too; zero: never.
+	Expires time.Time
 	// Many allows several sessions in one direction, as hall screens need it. Else a new one replaces the old one.
 	Many bool
 }

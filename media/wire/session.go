@@ -65,7 +65,7 @@ func (h *Host) open(caller Caller, peer string, d Direction, o *offer) (*session
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &session{
-		host: h, id: rand.Text(), number: h.next(), person: caller.Person, many: caller.Many, direction: d, peer: peer, born: time.Now(),
+		host: h, id: rand.Text(), person: caller.Person, many: caller.Many, direction: d, peer: peer, born: time.Now(),
 		pc: pc, estimator: estimator, ctx: ctx, cancel: cancel, verified: make(chan struct{}), offer: o,
 	}
 	if d == Publish {
@@ -88,9 +88,17 @@ func (h *Host) open(caller Caller, peer string, d Direction, o *offer) (*session
 	pc.OnConnectionStateChange(func(webrtc.PeerConnectionState) { h.touch(s) })
 	h.touch(s)
 	s.spawn(func() {
+		var expired <-chan time.Time // never
+		if !caller.Expires.IsZero() {
+			timer := time.NewTimer(time.Until(caller.Expires))
+			defer timer.Stop()
+			expired = timer.C
+		}
 		select {
 		case <-caller.Gone:
 			s.close("the link was withdrawn")
+		case <-expired:
+			s.close("the link has expired")
 		case <-s.ctx.Done():
 		}
 	})

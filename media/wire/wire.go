@@ -180,6 +180,8 @@ func (h *Host) add(s *session) error {
 			old = other
 		}
 	}
+	h.count++
+	s.number = h.count // in the order in which sessions replace one another
 	h.sessions[s.id] = s
 	h.closing.Add(1) // until the session is taken down
 	h.mu.Unlock()
@@ -187,14 +189,6 @@ func (h *Host) add(s *session) error {
 		old.close("replaced: the same person has joined again")
 	}
 	return nil
-}
-
-// next returns the number of a new session.
-func (h *Host) next() uint64 {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.count++
-	return h.count
 }
 
 func (h *Host) find(id string) *session {

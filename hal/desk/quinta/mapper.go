@@ -32,7 +32,6 @@ type mapper struct {
 	cleared     time.Time // the chair's last clear
 	quiet       bool      // nothing was asked for or opened since
 	long        time.Time // the chair's last long press
-	hold        bool      // the chair holds all others silent
 	standalone  bool      // the unit grants by itself
 	suspect     uint64    // lines that speak of units nobody has heard of
 	wantCompare bool      // what we know and what the unit does may differ
@@ -214,26 +213,17 @@ func (m *mapper) clear(msg message) {
 }
 
 // priority takes the chair's priority key. What its eight modes do is set at the unit; to the house a short press is a
-// clear, and a long one silences all others until the next long or short one.
+// clear, and a long one silences all others or lets them be heard again. Which of the two, the sitting knows: the chair
+// may have done the other at the panel.
 func (m *mapper) priority(msg message) {
 	if !msg.On {
-		if m.hold {
-			m.hold = false
-			m.emitPriority(desk.PriorityRelease, msg)
-		}
 		m.clear(msg)
 		return
 	}
 	copied := msg.At.Sub(m.long) <= clearWindow
 	m.long = msg.At
-	switch {
-	case copied:
-	case m.hold:
-		m.hold = false
-		m.emitPriority(desk.PriorityRelease, msg)
-	default:
-		m.hold = true
-		m.emitPriority(desk.PriorityHold, msg)
+	if !copied {
+		m.emitPriority(desk.PriorityToggle, msg)
 	}
 }
 

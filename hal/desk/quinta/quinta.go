@@ -6,8 +6,8 @@
 // the driver verifies it by what the unit does at each press and reports LinkStandalone when the unit grants by itself.
 //
 // A press reaches us up to eight times and is reported once. The chair's priority key is reported as PriorityClear when
-// pressed briefly, and as PriorityHold and then PriorityRelease when pressed for long (once to hold, once more to release;
-// a brief press releases too). The chair's Clear key is PriorityClear. The chair's speak key is a request like any other.
+// pressed briefly, and as PriorityToggle when pressed for long (once to hold, once more to release). The chair's Clear
+// key is PriorityClear. The chair's speak key is a request like any other.
 package quinta
 
 import (

@@ -148,7 +148,7 @@ func TestChairsKeys(t *testing.T) {
 		if e := off[len(off)-1]; e.Origin != desk.OriginButton {
 			t.Errorf("%+v, want origin button", e)
 		}
-		for _, want := range []desk.Priority{desk.PriorityHold, desk.PriorityRelease} {
+		for _, want := range []desk.Priority{desk.PriorityToggle, desk.PriorityToggle} {
 			time.Sleep(2 * time.Second)
 			h.Priority(true)
 			h.await(string(want), func(e desk.Event) bool { return e.Priority == want })
