@@ -210,12 +210,16 @@ func (a *Access) change(edit func(*file, time.Time) error) error {
 	return nil
 }
 
-// newToken makes 256 random bits as text, and what is kept of them.
+// newToken makes 256 random bits as text, and what is kept of them. The text does not begin with a dash, so that no
+// command line takes it for an option.
 func newToken() (string, digest) {
 	var raw [tokenBytes]byte
-	rand.Read(raw[:]) // never fails (crypto/rand)
-	token := base64.RawURLEncoding.EncodeToString(raw[:])
-	return token, sha256.Sum256([]byte(token))
+	for {
+		rand.Read(raw[:]) // never fails: crypto/rand ends the program instead
+		if token := base64.RawURLEncoding.EncodeToString(raw[:]); token[0] != '-' {
+			return token, digest(sha256.Sum256([]byte(token)))
+		}
+	}
 }
 
 // without leaves out the credentials of a person.

@@ -381,3 +381,12 @@ func FuzzParseFile(f *testing.F) {
 		}
 	})
 }
+
+// A token is handed over on command lines too.
+func TestTokensAreNoOptions(t *testing.T) {
+	for range 2000 {
+		if token, _ := newToken(); token[0] == '-' {
+			t.Fatal(token)
+		}
+	}
+}

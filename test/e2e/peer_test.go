@@ -35,6 +35,7 @@ type peerSide struct {
 func (d *demo) startPeer(args ...string) *peer {
 	d.t.Helper()
 	cmd := exec.Command("/usr/bin/python3", append([]string{"../peer/peer.py", "--ca", d.CA, "--seconds", "60"}, args...)...)
+	cmd.Stderr = d.t.Output()
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		d.t.Fatal(err)
