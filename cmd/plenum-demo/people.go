@@ -67,7 +67,10 @@ func writeConfig(o options, units *sim.Sim, socket string) (string, error) {
 			{Name: "Totale", Device: "test:picture", Shows: config.ShowsHall, Width: 640, Height: 360, FPS: 25, BitRate: 500_000},
 			{Name: "Rednerkamera", Device: "test:picture", Shows: config.ShowsSpeaker, Width: 640, Height: 360, FPS: 25, BitRate: 700_000},
 		},
-		Hall: config.Hall{Microphone: "test:voice", Output: "wav:" + filepath.Join(o.data, "hall.wav")},
+		Hall: config.Hall{
+			Microphone: config.Microphone{Device: "test:voice", Channels: []string{config.HallChannel}},
+			Output:     config.Playback{Device: "wav:" + filepath.Join(o.data, "hall.wav")},
+		},
 	}
 	d := config.Desk{Name: "saal", Dialect: "quinta", Port: units.Path()}
 	for seat := 1; seat <= o.desks; seat++ {

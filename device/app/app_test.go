@@ -36,7 +36,7 @@ func box(t *testing.T, n int) (config.Config, *sim.Sim) {
 	dir := t.TempDir()
 	c := config.Config{Listen: freePort(t), Data: dir, Socket: filepath.Join(dir, "s"),
 		Sitting: config.Sitting{Body: "Rat", Mode: sitting.ModeChairGrants, Limit: 2, MaxLimit: 2, OpenAtStart: true},
-		Hall:    config.Hall{Output: "null"},
+		Hall:    config.Hall{Output: config.Playback{Device: "null"}},
 		Desks:   []config.Desk{{Name: "saal", Dialect: "quinta", Port: units.Path()}}}
 	for i := 1; i <= n; i++ {
 		m := config.Member{ID: fmt.Sprintf("p%d", i), Name: fmt.Sprintf("Mitglied %d", i), Role: sitting.RoleMember, Seat: fmt.Sprint(i)}
@@ -250,7 +250,7 @@ func TestWhatCannotStartSaysWhy(t *testing.T) {
 	}
 	taken.Close()
 	wrong := c
-	wrong.Hall.Output = "speaker"
+	wrong.Hall.Output.Device = "speaker"
 	if _, err := New(t.Context(), wrong, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "hall output") {
 		t.Fatalf("unknown output: %v", err)
 	}

@@ -49,15 +49,15 @@ func openMedia(cfg config.Config, voices int, do doer, log *slog.Logger) (_ *med
 		}
 		m.place(c)
 	}
-	if cfg.Hall.Microphone != "" {
-		if m.voice, err = capture.Microphone(capture.Options{Name: hallSound, Device: cfg.Hall.Microphone, Log: log}); err != nil {
+	if cfg.Hall.Microphone.Device != "" {
+		if m.voice, err = capture.Microphone(capture.Options{Name: hallSound, Device: cfg.Hall.Microphone.Device, Log: log}); err != nil {
 			return nil, fmt.Errorf("hall microphone: %w", err)
 		}
 	}
-	if err := hall.CheckSink(cfg.Hall.Output); err != nil {
+	if err := hall.CheckSink(cfg.Hall.Output.Device); err != nil {
 		return nil, fmt.Errorf("hall output: %w", err)
 	}
-	open := func() (hall.Sink, error) { return hall.OpenSink(cfg.Hall.Output) }
+	open := func() (hall.Sink, error) { return hall.OpenSink(cfg.Hall.Output.Device) }
 	if m.playout, err = hall.NewPlayout(hall.Options{Open: open, Voices: voices, Log: log}); err != nil {
 		return nil, fmt.Errorf("hall output: %w", err)
 	}

@@ -37,6 +37,8 @@ func (c Config) check() []error {
 	seats := c.checkDesks(&bad)
 	c.checkMembers(&bad, seats)
 	c.checkCameras(&bad)
+	c.checkSound(&bad, seats)
+	c.checkLines(&bad)
 	return bad
 }
 
@@ -143,31 +145,3 @@ func (c Config) checkMembers(bad *complaints, seats map[string]bool) {
 
 // ScreenID is the person the hall screen is for the media path; no member may have it.
 const ScreenID = "screen"
-
-func (c Config) checkCameras(bad *complaints) {
-	names, devices := map[string]bool{}, map[string]bool{}
-	for i, cam := range c.Cameras {
-		where := fmt.Sprintf("camera %d (%q)", i+1, cam.Name)
-		if cam.Name == "" || names[cam.Name] {
-			bad.add("%s needs a name of its own", where)
-		}
-		if cam.Device == "" {
-			bad.add("%s: device is empty; name a /dev/v4l/by-path/… path or test:picture", where)
-		} else if devices[cam.Device] && cam.Device != "test:picture" {
-			bad.add("%s: device %s is used by another camera", where, cam.Device)
-		}
-		if cam.Shows != ShowsHall && cam.Shows != ShowsSpeaker {
-			bad.add("%s: shows = %q; possible are hall, speaker", where, cam.Shows)
-		}
-		if cam.FPS < 20 || cam.FPS > 60 {
-			bad.add("%s: fps = %d; possible are 20 to 60 (EN 301 549, 6.5.3 wants 20 at least)", where, cam.FPS)
-		}
-		if cam.Width < 320 || cam.Width > 3840 || cam.Height < 240 || cam.Height > 2160 || cam.Width%2+cam.Height%2 != 0 {
-			bad.add("%s: %dx%d; possible are even sizes from 320x240 to 3840x2160", where, cam.Width, cam.Height)
-		}
-		if cam.BitRate < 100_000 || cam.BitRate > 20_000_000 {
-			bad.add("%s: bitrate = %d; possible are 100000 to 20000000 bit/s", where, cam.BitRate)
-		}
-		names[cam.Name], devices[cam.Device] = true, true
-	}
-}

@@ -33,6 +33,8 @@ type Config struct {
 	Desks   []Desk   `toml:"desk"`
 	Cameras []Camera `toml:"camera"`
 	Hall    Hall     `toml:"hall"`
+	Inputs  []Input  `toml:"input"`
+	Outputs []Output `toml:"output"`
 }
 
 // Sitting is the body and its rules at the start of a sitting.
@@ -56,10 +58,12 @@ type Member struct {
 
 // Desk is one desk system and the table of its units.
 type Desk struct {
-	Name    string `toml:"name"`
-	Dialect string `toml:"dialect"`
-	Port    string `toml:"port"`
-	Seats   []Seat `toml:"seat"`
+	Name     string `toml:"name"`
+	Dialect  string `toml:"dialect"`
+	Port     string `toml:"port"`
+	Line     string `toml:"line"` // line settings other than the dialect's own, such as "57600 8N1 rtscts"
+	Required bool   `toml:"required"`
+	Seats    []Seat `toml:"seat"`
 }
 
 // Seat says which unit stands at which seat of the house.
@@ -68,29 +72,6 @@ type Seat struct {
 	Unit string `toml:"unit"`
 	Side string `toml:"side"`
 }
-
-// Camera is one hall camera.
-type Camera struct {
-	Name    string `toml:"name"`
-	Device  string `toml:"device"`
-	Shows   string `toml:"shows"` // "hall": the wide shot; "speaker": whoever has the word
-	Width   int    `toml:"width"`
-	Height  int    `toml:"height"`
-	FPS     int    `toml:"fps"`
-	BitRate int    `toml:"bitrate"` // bit/s
-}
-
-// Hall is the chamber's sound.
-type Hall struct {
-	Microphone string `toml:"microphone"`
-	Output     string `toml:"output"`
-}
-
-// What a camera can be pointed at.
-const (
-	ShowsHall    = "hall"
-	ShowsSpeaker = "speaker"
-)
 
 // ErrInvalid is wrapped by every complaint about the content of a file.
 var ErrInvalid = errors.New("invalid configuration")
@@ -134,7 +115,7 @@ func defaults() Config {
 	return Config{
 		Listen: "0.0.0.0:443", Data: "/var/lib/plenum", Socket: "/run/plenum/plenumd.sock",
 		Sitting: Sitting{Mode: sitting.ModeChairGrants, Limit: 1, MaxLimit: 4},
-		Hall:    Hall{Output: "null"},
+		Hall:    Hall{Output: Playback{Device: "null"}},
 	}
 }
 
@@ -145,23 +126,12 @@ func (c *Config) complete() {
 			c.Members[i].Role = sitting.RoleMember
 		}
 	}
-	for i := range c.Cameras {
-		cam := &c.Cameras[i]
-		cam.Width, cam.Height = orElse(cam.Width, 1280), orElse(cam.Height, 720)
-		cam.FPS, cam.BitRate = orElse(cam.FPS, 25), orElse(cam.BitRate, 2_000_000)
-	}
+	c.completeDevices()
 	if c.Data != "" && !filepath.IsAbs(c.Data) {
 		if abs, err := filepath.Abs(c.Data); err == nil {
 			c.Data = abs
 		}
 	}
-}
-
-func orElse(v, other int) int {
-	if v == 0 {
-		return other
-	}
-	return v
 }
 
 // Roster is the sitting's roster: members and the desk systems that serve their seats.

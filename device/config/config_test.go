@@ -40,8 +40,8 @@ func TestExampleIsValidAndNamesEveryKey(t *testing.T) {
 
 func TestComplaints(t *testing.T) {
 	for _, tt := range []struct{ name, old, new, want string }{
-		{"unknown key", "[hall]", "[hall]\nloudness = 3", "unknown key hall.loudness"},
-		{"syntax", "[hall]", "[hall", "line"},
+		{"unknown key", "[hall.output]", "[hall.output]\nloudness = 3", "unknown key hall.output.loudness"},
+		{"syntax", "[hall.output]", "[hall.output", "line"},
 		{"wrong type", "limit = 1", `limit = "one"`, "line"},
 		{"mode", `"chair_grants"`, `"loudest"`, "sitting.mode"},
 		{"limit", "limit = 1\n", "limit = 9\n", "sitting.limit"},
@@ -60,6 +60,17 @@ func TestComplaints(t *testing.T) {
 		{"frame rate", "fps = 25", "fps = 10", "fps = 10"},
 		{"odd size", "width = 1280", "width = 1281", "even sizes"},
 		{"shows", `shows = "hall"`, `shows = "sky"`, "shows"},
+		{"channel map without a use", `["hall", "2"]`, `[""]`, "uses no channel"},
+		{"channel of no seat", `["hall", "2"]`, `["hall", "17"]`, "no desk stands at this seat"},
+		{"channel twice", `["hall", "2"]`, `["2", "2"]`, "another channel already"},
+		{"channels without a card", `device = "card:Saal"`, `device = ""`, "hall.microphone.device is empty"},
+		{"buffer", "buffer = 60", "buffer = 15", "two periods"},
+		{"silence", "silence = 120", "silence = -1", "silence"},
+		{"what a contact does", `does = "alarm"`, `does = "coffee"`, "does"},
+		{"bias", `bias = "pull-up"`, `bias = "strong"`, "bias"},
+		{"debounce", "debounce = 10", "debounce = 5000", "debounce"},
+		{"line twice", `line = "on-air"`, `line = "fire"`, "used by another"},
+		{"what a lamp shows", `shows = "on-air"`, `shows = "mood"`, "shows"},
 		{"kept id", `"m.beispiel"`, `"screen"`, "hall screen"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

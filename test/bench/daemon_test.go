@@ -39,7 +39,7 @@ func startDaemon(b *testing.B, c config.Config) *daemon {
 	c.Listen = free.Addr().String()
 	free.Close()
 	c.Data, c.Socket = filepath.Join(dir, "data"), filepath.Join(dir, "s")
-	c.Sitting.Body, c.Sitting.OpenAtStart, c.Hall.Output = "Rat", true, "null"
+	c.Sitting.Body, c.Sitting.OpenAtStart, c.Hall.Output.Device = "Rat", true, "null"
 	var text bytes.Buffer
 	if err := toml.NewEncoder(&text).Encode(c); err != nil {
 		b.Fatal(err)

@@ -31,7 +31,7 @@ func TestConfigurationIsRefusedWithAReason(t *testing.T) {
 	}
 	path := filepath.Join(t.TempDir(), "plenum.toml")
 	for _, tt := range []struct{ old, new, want string }{
-		{"[hall]", "[hall]\nloudness = 3", "unknown key hall.loudness"},
+		{"[hall.output]", "[hall.output]\nloudness = 3", "unknown key hall.output.loudness"},
 		{"limit = 1\n", "limit = \"one\"\n", "line"},
 		{`"quinta"`, `"klingon"`, "possible is quinta"},
 	} {
