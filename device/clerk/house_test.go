@@ -245,7 +245,7 @@ func anything(pick func(n int) int) sitting.Event {
 	seat := sitting.SeatID(fmt.Sprint(pick(5) + 1)) // one too many
 	id := sitting.PersonID(fmt.Sprint("p", pick(7)+1))
 	on := pick(3) > 0
-	switch pick(18) {
+	switch pick(22) {
 	case 0, 1, 2, 3:
 		return press(seat)
 	case 4, 5:
@@ -270,6 +270,23 @@ func anything(pick func(n int) int) sitting.Event {
 		p := []sitting.Priority{sitting.PriorityClear, sitting.PriorityHold, sitting.PriorityRelease, sitting.PriorityRelease}[pick(4)]
 		return sitting.Event{Kind: sitting.KindPriority, By: operator(), Priority: p}
 	}
-	m := []sitting.Mode{sitting.ModeChairGrants, sitting.ModeFirstCome, sitting.ModeOverride}[pick(3)]
-	return sitting.Event{Kind: sitting.KindRules, By: operator(), Mode: m, Limit: pick(4) + 1}
+	if pick(3) == 0 {
+		m := []sitting.Mode{sitting.ModeChairGrants, sitting.ModeFirstCome, sitting.ModeOverride}[pick(3)]
+		return sitting.Event{Kind: sitting.KindRules, By: operator(), Mode: m, Limit: pick(4) + 1}
+	}
+	return ofTheHouse(pick, on)
+}
+
+// ofTheHouse is what the house itself brings.
+func ofTheHouse(pick func(n int) int, on bool) sitting.Event {
+	item := sitting.Item{ID: fmt.Sprint("camera/", pick(3)), Name: "camera", Required: true, Red: on, Reason: "unplugged"}
+	switch pick(5) {
+	case 0:
+		return sitting.Event{Kind: sitting.KindAlarm, By: box(), On: on, Reason: fmt.Sprint("contact ", pick(2))}
+	case 1, 2:
+		return sitting.Event{Kind: sitting.KindAllClear, By: operator()}
+	case 3:
+		return sitting.Event{Kind: sitting.KindItems, By: box(), Items: []sitting.Item{item, {ID: "output/hall"}}}
+	}
+	return sitting.Event{Kind: sitting.KindItem, By: box(), Item: &item}
 }

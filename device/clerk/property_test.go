@@ -9,6 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"plenum/device/sitting"
 )
 
 // script turns drawn numbers into choices; when it is used up, it always gives 0.
@@ -49,6 +51,12 @@ func life(disk *memory, pick func(int) int) (Snapshot, error) {
 			disk.on(slow(time.Duration(pick(500)) * time.Millisecond))
 		}
 		_, _ = c.Do(ctx, "", anything(pick)) // refused or not
+		switch pick(15) {
+		case 1:
+			_, _ = c.Do(ctx, "", sitting.Event{Kind: sitting.KindClose, By: operator()})
+		case 2, 3, 4:
+			_, _ = c.Do(ctx, "", sitting.Event{Kind: sitting.KindOpen, By: operator(), Overrides: []string{"camera/0", "camera/1"}})
+		}
 		if pick(10) == 0 {
 			time.Sleep(time.Duration(pick(3000)) * time.Millisecond)
 		}

@@ -36,7 +36,7 @@ type digest [sha256.Size]byte
 // common to all callers: put the person's name in front.
 //
 // Opening after the last sitting was closed starts a new one, with a number of its own: people, rules and what is known
-// of desks and connections go over into it as its first events.
+// of desks, connections and devices go over into it as its first events.
 //
 // Errors: those of package sitting when the rules refuse it; ErrBusy when too much waits (for people's commands only:
 // what the box itself reports waits for its turn); ErrKeyReused, ErrKeyTooLong, ErrStopped; or ctx's error, and then

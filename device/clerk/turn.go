@@ -137,7 +137,8 @@ func (c *Clerk) carry(t *round, e sitting.Event) error {
 	return nil
 }
 
-// carried lists the events that tell a new sitting what goes on from the old one.
+// carried lists the events that tell a new sitting what goes on from the old one. There is never an alarm among it:
+// nothing opens while one stands.
 func carried(s sitting.State, at time.Time) []sitting.Event {
 	box := sitting.Actor{Role: sitting.RoleBox}
 	roster := sitting.Event{Kind: sitting.KindRoster, At: at, By: box, Body: s.Body, Mode: s.Mode, Limit: s.Limit, MaxLimit: s.MaxLimit}
@@ -153,6 +154,9 @@ func carried(s sitting.State, at time.Time) []sitting.Event {
 		if p.Leg != (sitting.Leg{}) {
 			events = append(events, sitting.Event{Kind: sitting.KindLeg, At: at, By: box, Person: p.ID, Leg: &p.Leg})
 		}
+	}
+	if len(s.Items) > 0 {
+		events = append(events, sitting.Event{Kind: sitting.KindItems, At: at, By: box, Items: s.Items})
 	}
 	for _, f := range s.Faults {
 		if !f.On { // it may be open still

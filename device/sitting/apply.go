@@ -8,7 +8,8 @@ import (
 // New returns the state before the first event.
 func New() State {
 	return State{Rules: RulesVersion, Phase: PhaseReady, Mode: ModeChairGrants, Limit: 1, MaxLimit: 1, Next: 1,
-		Roster: []Person{}, Requests: []Request{}, Speakers: []Speaker{}, Desks: []Desk{}, Faults: []Fault{}}
+		Roster: []Person{}, Requests: []Request{}, Speakers: []Speaker{}, Desks: []Desk{}, Faults: []Fault{},
+		Items: []Item{}, Overrides: []Override{}}
 }
 
 // Apply folds one event into the state. It returns the new state and the orders to the devices that follow from the
@@ -45,6 +46,14 @@ func (s *State) handle(e Event) ([]Effect, error) {
 		return s.mic(e)
 	case KindMicFail:
 		return nil, s.micFailed(e)
+	case KindAlarm:
+		return s.alarm(e)
+	case KindAllClear:
+		return nil, s.allClear(e)
+	case KindItems:
+		return nil, s.setItems(e)
+	case KindItem:
+		return nil, s.setItem(e)
 	}
 	if s.Phase != PhaseOpen {
 		return nil, ErrNotOpen
@@ -76,17 +85,27 @@ func (s State) clone() State {
 	s.Speakers = slices.Clone(s.Speakers)
 	s.Desks = slices.Clone(s.Desks)
 	s.Faults = slices.Clone(s.Faults)
+	s.Alarm = s.Alarm.clone()
+	s.Items = slices.Clone(s.Items)
+	s.Overrides = slices.Clone(s.Overrides)
 	return s
 }
 
 func (s *State) open(e Event) error {
-	if s.Phase == PhaseOpen {
+	switch {
+	case s.Phase == PhaseOpen:
 		return ErrAlreadyOpen
+	case s.Alarm != nil:
+		return ErrAlarm
 	}
 	if !slices.ContainsFunc(s.Roster, func(p Person) bool { return p.Role == RoleChair }) {
 		return fmt.Errorf("%w: nobody on the roster is the chair", ErrInvalid)
 	}
-	s.Phase, s.OpenedAt, s.Silenced = PhaseOpen, e.At, false
+	over, err := s.gate(e)
+	if err != nil {
+		return err
+	}
+	s.Phase, s.OpenedAt, s.Silenced, s.Overrides = PhaseOpen, e.At, false, over
 	s.Requests, s.Speakers = s.Requests[:0], s.Speakers[:0]
 	return nil
 }

@@ -11,7 +11,7 @@ type Kind string
 // Kinds of events. In brackets: the fields that matter beside Kind, At and By.
 const (
 	KindRoster   Kind = "roster"     // [Body, Roster, Mode, Limit, MaxLimit] who takes part, by which rules
-	KindOpen     Kind = "open"       // the chair opens the sitting
+	KindOpen     Kind = "open"       // [Overrides] the chair opens the sitting, although these items may be red
 	KindClose    Kind = "close"      // the chair closes the sitting
 	KindRules    Kind = "rules"      // [Mode, Limit]
 	KindRequest  Kind = "request"    // [Person or Seat, Origin] a raised hand or desk key; Queue: the chair wants to wait in the list
@@ -28,6 +28,10 @@ const (
 	KindSeat     Kind = "seat"       // [Seat, On] a desk unit came or went
 	KindLeg      Kind = "leg"        // [Person, Leg] a remote media connection changed
 	KindDesk     Kind = "desk"       // [Desk] the connection to a desk system changed
+	KindAlarm    Kind = "alarm"      // [On, Reason] an alarm contact closed or opened; Reason is the contact's name, the same both times
+	KindAllClear Kind = "all_clear"  // the alarm is ended: by the chair when it is over, by the technician at any time
+	KindItems    Kind = "items"      // [Items] what the sitting counts on; known ids keep their colour
+	KindItem     Kind = "item"       // [Item] what is known of one of them now
 )
 
 // Priority is what the chair's priority key asks for.
@@ -68,6 +72,10 @@ type Event struct {
 	Roster   []Member  `json:"roster,omitempty"`
 	Leg      *Leg      `json:"leg,omitempty"`
 	Desk     *Desk     `json:"desk,omitempty"`
+
+	Overrides []string `json:"overrides,omitempty"` // ids of items
+	Item      *Item    `json:"item,omitempty"`
+	Items     []Item   `json:"items,omitempty"`
 }
 
 // Reasons why an event is refused. A refused event changes nothing and is not journaled.
@@ -85,6 +93,8 @@ var (
 	ErrSilenced       = errors.New("the chair holds priority; release it first")
 	ErrListEmpty      = errors.New("nobody is waiting")
 	ErrNoWay          = errors.New("this person has neither a desk that answers nor a remote connection")
+	ErrAlarm          = errors.New("an alarm stands: nobody has the word until it is ended")
+	ErrNotReady       = errors.New("the sitting is not ready to open")
 	ErrInvalid        = errors.New("the event is incomplete or contradicts itself")
 	ErrNothingChanged = errors.New("nothing changed")
 )

@@ -37,7 +37,7 @@ func (s *State) request(e Event) error {
 		r.Seat = p.Seat
 	}
 	s.insert(r)
-	if s.Mode == ModeOverride && !s.Silenced && s.reachable(r) {
+	if s.Mode == ModeOverride && !s.Silenced && s.Alarm == nil && s.reachable(r) {
 		s.giveWay()
 		s.take(r, e, RuleOverride)
 		return nil
@@ -72,7 +72,10 @@ func (s *State) origin(p Person, e Event) (Origin, error) {
 
 // chairSpeaks opens the chair's own microphone: at once, and not counted.
 func (s *State) chairSpeaks(p Person, e Event) error {
-	if !s.answers(p) {
+	switch {
+	case s.Alarm != nil:
+		return ErrAlarm
+	case !s.answers(p):
 		return ErrNoWay
 	}
 	if i := s.Waiting(p.ID); i >= 0 {

@@ -72,12 +72,19 @@ func (s State) LampAt(seat SeatID) Lamp {
 	return LampOff
 }
 
+// OnAir reports whether anybody is to be heard now: a sitting is open and somebody has the word who is not silenced.
+// It follows the decision, not the device: it is true from the moment the microphone is ordered.
+func (s State) OnAir() bool { return slices.ContainsFunc(s.Speakers, s.heard) }
+
 // Word is who stands in the word slot now.
 func (s State) Word() Source { return s.source() }
 
 // lamp is what the desk in front of a person shows.
 func (s State) lamp(p Person) Lamp {
-	if s.Speaking(p.ID) >= 0 {
+	switch {
+	case s.Alarm != nil:
+		return LampOff // nobody is to wait at a desk for the word
+	case s.Speaking(p.ID) >= 0:
 		return LampSpeaking
 	}
 	switch s.Waiting(p.ID) {

@@ -2,6 +2,7 @@ package sitting
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 type world struct {
 	mics    map[SeatID]uint64 // open microphones and their grants
 	carried map[PersonID]bool
+	lamps   map[SeatID]Lamp
 }
 
 func (w *world) obey(t *rapid.T, s State, es []Effect) {
@@ -26,6 +28,13 @@ func (w *world) obey(t *rapid.T, s State, es []Effect) {
 			w.carried[e.Person] = true
 		case e.Kind == EffectCarry:
 			delete(w.carried, e.Person)
+		case e.Kind == EffectLamp:
+			w.lamps[e.Seat] = e.Lamp
+		}
+	}
+	for seat, lamp := range w.lamps {
+		if want := s.LampAt(seat); lamp != want {
+			t.Fatalf("the lamp at seat %s is %s, not %s", seat, lamp, want)
 		}
 	}
 	heard := map[PersonID]bool{}
@@ -51,6 +60,9 @@ func (w *world) obey(t *rapid.T, s State, es []Effect) {
 
 func draw(t *rapid.T, s State, ms *int) Event {
 	*ms += rapid.IntRange(-40, 400).Draw(t, "later")
+	if rapid.IntRange(0, 7).Draw(t, "house") == 0 {
+		return drawHouse(t, start.Add(time.Duration(*ms)*time.Millisecond))
+	}
 	at := start.Add(time.Duration(*ms) * time.Millisecond)
 	n := rapid.IntRange(1, 8).Draw(t, "seat")
 	id := rapid.SampledFrom([]PersonID{"p1", "p2", "p3", "p4", "p5", "p6", "p7", "p8", "anna", "ben"}).Draw(t, "person")
@@ -91,17 +103,47 @@ func draw(t *rapid.T, s State, ms *int) Event {
 	return e
 }
 
+// drawHouse draws what the house itself brings: alarms, items, and an opening in spite of them.
+func drawHouse(t *rapid.T, at time.Time) Event {
+	contact := rapid.SampledFrom([]string{"fire", "stairs"}).Draw(t, "contact")
+	id := rapid.SampledFrom([]string{"camera/hall", "camera/speaker", "output/hall"}).Draw(t, "id")
+	on := rapid.Bool().Draw(t, "on")
+	item := Item{ID: id, Name: id, Required: id != "output/hall", Red: on, Reason: contact}
+	ids := rapid.SliceOfDistinct(rapid.SampledFrom([]string{"camera/hall", "camera/speaker", "output/hall"}), rapid.ID).Draw(t, "ids")
+	list := []Item{}
+	for _, one := range ids {
+		list = append(list, Item{ID: one, Name: one, Required: on, Red: true})
+	}
+	e := rapid.SampledFrom([]Event{
+		{Kind: KindAlarm, By: box, On: true, Reason: contact},
+		{Kind: KindAlarm, By: box, Reason: contact},
+		{Kind: KindAllClear, By: chair},
+		{Kind: KindAllClear, By: Actor{Role: RoleOperator}},
+		{Kind: KindItem, By: box, Item: &item},
+		{Kind: KindItems, By: box, Items: list},
+		{Kind: KindOpen, By: chair, Overrides: ids},
+		{Kind: KindClose, By: chair},
+	}).Draw(t, "of the house")
+	e.At = at
+	return e
+}
+
 // TestRandomSittings: never more speakers than the limit; nobody is heard without the word; nobody is listed twice or
-// both listed and speaking; a request ends only by a way that is meant to end it; the same events give the same state.
+// both listed and speaking; a request ends only by a way that is meant to end it; nobody speaks during an alarm; nothing
+// opens in spite of a required item that is red and not overridden; the same events give the same state.
 func TestRandomSittings(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := house(t, rapid.SampledFrom([]Mode{ModeChairGrants, ModeFirstCome, ModeOverride}).Draw(t, "mode"), rapid.IntRange(1, 4).Draw(t, "limit"))
 		first, journal := s, []Event{}
-		w := world{mics: map[SeatID]uint64{}, carried: map[PersonID]bool{}}
+		w := world{mics: map[SeatID]uint64{}, carried: map[PersonID]bool{}, lamps: map[SeatID]Lamp{}}
 		ms := 0
 		for range rapid.IntRange(1, 80).Draw(t, "events") {
 			e := draw(t, s, &ms)
+			was := form(t, s)
 			next, es, err := Apply(s, e)
+			if now := form(t, s); now != was {
+				t.Fatalf("%s changed the state it was given:\n%s\n%s", e.Kind, was, now)
+			}
 			if err != nil {
 				if d := cmp.Diff(s, next); d != "" {
 					t.Fatalf("refused %s changed the state: %s", e.Kind, d)
@@ -111,6 +153,8 @@ func TestRandomSittings(t *testing.T) {
 			journal = append(journal, e)
 			consistent(t, next)
 			kept(t, s, next, e)
+			silent(t, next, es)
+			gated(t, s, next, e)
 			w.obey(t, next, es)
 			s = next
 		}
@@ -156,5 +200,48 @@ func kept(t *rapid.T, was, now State, e Event) {
 			continue
 		}
 		t.Fatalf("%s lost the request by %s", r.Person, fmt.Sprint(e))
+	}
+}
+
+// silent checks that during an alarm nothing is open, nothing is opened and no lamp is lit.
+func silent(t *rapid.T, s State, es []Effect) {
+	if s.OnAir() != slices.ContainsFunc(s.Speakers, s.heard) || s.OnAir() && s.Phase != PhaseOpen {
+		t.Fatal("on air without anybody who is heard")
+	}
+	if s.Alarm == nil {
+		return
+	}
+	if len(s.Speakers) > 0 || s.Silenced || s.OnAir() || s.Word() != (Source{Kind: SourceHall}) {
+		t.Fatalf("somebody has the word during an alarm: %+v", s)
+	}
+	if s.Alarm.Over != (len(s.Alarm.Contacts) == 0) {
+		t.Fatalf("it is over or not: %+v", s.Alarm)
+	}
+	for _, e := range slices.Concat(es, Outputs(s)) {
+		if e.On || e.Kind == EffectLamp && e.Lamp != LampOff || e.Kind == EffectStage && e.Source.Kind != SourceHall {
+			t.Fatalf("ordered during an alarm: %+v", e)
+		}
+	}
+}
+
+// gated checks what an opening takes.
+func gated(t *rapid.T, was, now State, e Event) {
+	if now.Phase != PhaseOpen || was.Phase == PhaseOpen {
+		if d := cmp.Diff(was.Overrides, now.Overrides); d != "" {
+			t.Fatalf("%s changed what was overridden: %s", e.Kind, d)
+		}
+		return
+	}
+	if was.Alarm != nil {
+		t.Fatal("opened during an alarm")
+	}
+	var named []string
+	for _, o := range now.Overrides {
+		named = append(named, o.Item)
+	}
+	for _, it := range was.Items {
+		if needed := it.Required && it.Red; needed != slices.Contains(named, it.ID) || needed && !slices.Contains(e.Overrides, it.ID) {
+			t.Fatalf("opened with %+v, overridden were %v of %v", it, named, e.Overrides)
+		}
 	}
 }

@@ -30,7 +30,12 @@ func permit(s State, e Event) error {
 // permitBox: what devices report, and what the box does at its start.
 func permitBox(e Event) error {
 	switch e.Kind {
-	case KindRoster, KindOpen, KindSeat, KindLeg, KindDesk, KindMic, KindMicFail, KindPriority:
+	case KindRoster, KindSeat, KindLeg, KindDesk, KindMic, KindMicFail, KindPriority, KindAlarm, KindItems, KindItem:
+		return nil
+	case KindOpen:
+		if len(e.Overrides) > 0 {
+			return ErrNotAllowed // somebody answers for it by name
+		}
 		return nil
 	case KindRequest, KindLower, KindYield:
 		if e.Seat == "" || e.Person != "" {
@@ -44,7 +49,7 @@ func permitBox(e Event) error {
 // permitLead: the chair, and the technician at the box.
 func permitLead(e Event) error {
 	switch e.Kind {
-	case KindRoster, KindSeat, KindLeg, KindDesk, KindMic, KindMicFail:
+	case KindRoster, KindSeat, KindLeg, KindDesk, KindMic, KindMicFail, KindAlarm, KindItems, KindItem:
 		return ErrNotAllowed
 	}
 	return nil

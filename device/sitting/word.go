@@ -8,10 +8,12 @@ func (s *State) grant(e Event, rule Rule) error {
 	if err != nil {
 		return err
 	}
-	if s.Speaking(p.ID) >= 0 {
+	switch {
+	case s.Alarm != nil:
+		return ErrAlarm
+	case s.Speaking(p.ID) >= 0:
 		return ErrAlreadySpeaks
-	}
-	if s.Silenced && p.Role != RoleChair {
+	case s.Silenced && p.Role != RoleChair:
 		return ErrSilenced
 	}
 	r, err := s.asRequest(p, e)
@@ -63,6 +65,8 @@ func (s *State) reachable(r Request) bool {
 // callNext lets the longest speaker give way to the first in the list.
 func (s *State) callNext(e Event) error {
 	switch {
+	case s.Alarm != nil:
+		return ErrAlarm
 	case len(s.Requests) == 0:
 		return ErrListEmpty
 	case s.Silenced:
@@ -113,7 +117,7 @@ func (s *State) dropLongest() {
 
 // fill gives the word to those waiting, as far as the mode does so by itself.
 func (s *State) fill(e Event) {
-	if s.Mode == ModeChairGrants || s.Silenced {
+	if s.Mode == ModeChairGrants || s.Silenced || s.Alarm != nil {
 		return
 	}
 	for s.Counted() < s.Limit {
@@ -153,8 +157,11 @@ func (s *State) priority(e Event) ([]Effect, error) {
 		return stuck, nil // not filled again: the chair wants silence
 	case PriorityHold, PriorityRelease, PriorityToggle:
 		hold := e.Priority == PriorityHold || e.Priority == PriorityToggle && !s.Silenced
-		if s.Silenced == hold {
+		switch {
+		case s.Silenced == hold:
 			return nil, ErrNothingChanged
+		case s.Alarm != nil:
+			return nil, ErrAlarm // nobody is heard, and nobody is to be silent without seeing why when it is ended
 		}
 		s.Silenced = hold
 		for i := range s.Speakers {
