@@ -34,6 +34,7 @@ func (statusCmd) Run(s *session) error {
 		if !st.PIN {
 			fmt.Fprintln(w, "no PIN for the chair yet: plenumctl pin")
 		}
+		printHouse(w, st)
 		for _, d := range st.Desks {
 			fmt.Fprintf(w, "desk %s: %s %s\n", d.Name, d.Link, d.Reason)
 		}

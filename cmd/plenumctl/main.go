@@ -22,6 +22,12 @@ type line struct {
 	JSON   bool   `help:"Print JSON." name:"json"`
 
 	Status   statusCmd   `cmd:"" help:"How the daemon and the sitting are."`
+	Devices  devicesCmd  `cmd:"" help:"Cameras, sound, desks, lines and the record: how each one does, and since when."`
+	Selftest selftestCmd `cmd:"" help:"Try every device: go or no-go. Ends with 1 on no-go."`
+	Vitals   vitalsCmd   `cmd:"" help:"How much memory, goroutines and files the daemon uses."`
+	Open     openCmd     `cmd:"" help:"Open a sitting."`
+	Close    closeCmd    `cmd:"" help:"Close the sitting."`
+	AllClear allClearCmd `cmd:"" help:"End an alarm, even while a contact still reports it."`
 	Speakers speakersCmd `cmd:"" help:"Who speaks and who waits."`
 	Grant    grantCmd    `cmd:"" help:"Give the word."`
 	Withdraw withdrawCmd `cmd:"" help:"Take the word."`

@@ -28,6 +28,8 @@ type arguments struct {
 	Priority *sitting.Priority `json:"priority"`
 	Mode     *sitting.Mode     `json:"mode"`
 	Limit    *int              `json:"limit"`
+
+	Overrides *[]string `json:"overrides"`
 }
 
 // given lists the fields that were sent.
@@ -39,6 +41,7 @@ func (a arguments) given() []string {
 	}{
 		{"person", a.Person != nil}, {"queue", a.Queue != nil}, {"reason", a.Reason != nil}, {"index", a.Index != nil},
 		{"priority", a.Priority != nil}, {"mode", a.Mode != nil}, {"limit", a.Limit != nil},
+		{"overrides", a.Overrides != nil},
 	} {
 		if f.sent {
 			names = append(names, f.name)
@@ -58,7 +61,7 @@ type order struct {
 // orders are all commands.
 func orders() []order {
 	return []order{
-		{"open", sitting.KindOpen, nil, nil},
+		{"open", sitting.KindOpen, nil, []string{"overrides"}},
 		{"close", sitting.KindClose, nil, nil},
 		{"request", sitting.KindRequest, nil, []string{"person", "queue"}},
 		{"lower", sitting.KindLower, nil, []string{"person"}},
@@ -69,6 +72,7 @@ func orders() []order {
 		{"withdraw", sitting.KindWithdraw, []string{"person"}, nil},
 		{"yield", sitting.KindYield, nil, []string{"person"}},
 		{"priority", sitting.KindPriority, []string{"priority"}, nil},
+		{"all_clear", sitting.KindAllClear, nil, nil},
 		{"rules", sitting.KindRules, []string{"mode", "limit"}, nil},
 	}
 }
@@ -122,6 +126,7 @@ func (o order) event(args arguments, id access.Identity) (sitting.Event, error) 
 		Kind: o.kind, By: sitting.Actor{Role: id.Role, Person: id.Person},
 		Person: value(args.Person), Queue: value(args.Queue), Reason: value(args.Reason), Index: value(args.Index),
 		Priority: value(args.Priority), Mode: value(args.Mode), Limit: value(args.Limit),
+		Overrides: value(args.Overrides),
 	}
 	if args.Person == nil && slices.Contains(o.optional, "person") {
 		e.Person = id.Person

@@ -39,6 +39,7 @@ type Options struct {
 	Clerk    Clerk          //
 	Access   *access.Access //
 	Media    http.Handler   // gets /whip, /whep and below, of people who may use them; nil: there is no media
+	Devices  Devices        // nil: nothing is known of devices
 	Voices   int            // how many remote voices the media room hands out, for the pages
 	Pages    fs.FS          // nil: those built into the program
 	Version  string

@@ -2,6 +2,7 @@ package console
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"mime"
@@ -13,6 +14,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v3"
+
+	"plenum/device/health"
 )
 
 // spec is openapi.yaml as plain maps and lists.
@@ -103,7 +106,22 @@ func (s spec) fits(schema, v any, where string) error {
 	if enum, ok := m["enum"].([]any); ok && !slices.Contains(enum, v) {
 		return fmt.Errorf("%s: %v is none of %v", where, v, enum)
 	}
+	if ways, ok := m["anyOf"].([]any); ok {
+		var errs []error
+		for _, way := range ways {
+			err := s.fits(way, v, where)
+			if err == nil {
+				return nil
+			}
+			errs = append(errs, err)
+		}
+		return errors.Join(errs...)
+	}
 	switch m["type"] {
+	case "null":
+		if v != nil {
+			return fmt.Errorf("%s: %v is not null", where, v)
+		}
 	case "object":
 		return s.fitsObject(m, v, where)
 	case "array":
@@ -185,6 +203,7 @@ func TestSchemasAreTheTypes(t *testing.T) {
 	for name, v := range map[string]any{
 		"View": View{}, "Me": Me{}, "Speaker": Speaker{}, "Request": Request{}, "Person": Person{}, "Leg": Leg{},
 		"Word": Word{}, "Desk": Desk{}, "Fault": Fault{}, "Media": Media{}, "Problem": Problem{}, "Session": session{},
+		"Alarm": Alarm{}, "Item": Item{}, "Override": Override{}, "Device": health.Item{}, "SelfTest": health.Report{}, "Check": health.Check{},
 	} {
 		var have, must []string
 		for _, f := range reflect.VisibleFields(reflect.TypeOf(v)) {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"plenum/device/clerk"
+	"plenum/device/health"
 	"plenum/device/sitting"
 )
 
@@ -85,6 +86,9 @@ func refusals() []refusal {
 		{sitting.ErrListEmpty, conflict, "list_empty", "Nobody is waiting."},
 		{sitting.ErrNoWay, conflict, "no_way", "This person has neither a desk that answers nor a remote connection; wait until one is there."},
 		{sitting.ErrNothingChanged, conflict, "nothing_changed", "It is so already."},
+		{sitting.ErrAlarm, conflict, "alarm", ""},
+		{sitting.ErrNotReady, conflict, "not_ready", ""},
+		{health.ErrTesting, conflict, "selftest_running", "A self-test is running already; wait for its result."},
 		{sitting.ErrInvalid, http.StatusBadRequest, "invalid", ""},
 		{clerk.ErrKeyReused, conflict, "key_reused", "This Idempotency-Key was used for another command; use a new one."},
 		{clerk.ErrKeyTooLong, http.StatusBadRequest, "invalid", "The Idempotency-Key is too long."},

@@ -43,6 +43,8 @@ func promised() map[string]struct {
 		"sitting.ErrListEmpty":      {sitting.ErrListEmpty, 409, "list_empty"},
 		"sitting.ErrNoWay":          {sitting.ErrNoWay, 409, "no_way"},
 		"sitting.ErrInvalid":        {sitting.ErrInvalid, 400, "invalid"},
+		"sitting.ErrAlarm":          {sitting.ErrAlarm, 409, "alarm"},
+		"sitting.ErrNotReady":       {sitting.ErrNotReady, 409, "not_ready"},
 		"sitting.ErrNothingChanged": {sitting.ErrNothingChanged, 409, "nothing_changed"},
 		"clerk.ErrBusy":             {clerk.ErrBusy, 503, "busy"},
 		"clerk.ErrKeyReused":        {clerk.ErrKeyReused, 409, "key_reused"},

@@ -24,6 +24,8 @@ func (c *Console) routes() []route {
 		{"GET", "/api/v1/state", false, c.state},
 		{"GET", "/api/v1/events", false, c.events},
 		{"POST", "/api/v1/commands/{name}", false, c.command},
+		{"GET", "/api/v1/devices", false, c.devices},
+		{"POST", "/api/v1/selftest", false, c.selfTest},
 		{"GET", "/api/v1/ca.pem", true, c.caPEM},
 		{"GET", "/api/v1/openapi.yaml", true, c.openAPI},
 		{"GET", "/api/v1/health", true, c.health},

@@ -28,6 +28,10 @@ type View struct {
 	Desks    []Desk        `json:"desks"`
 	Faults   []Fault       `json:"faults"` // for the chair only
 	Media    Media         `json:"media"`
+
+	Alarm     *Alarm     `json:"alarm"`     // nil: none stands
+	Items     []Item     `json:"items"`     // for the chair only
+	Overrides []Override `json:"overrides"` // for the chair only
 }
 
 // Me is the viewer.
@@ -161,6 +165,7 @@ func build(snap clerk.Snapshot, viewer access.Identity, voices int, now time.Tim
 			v.Faults = append(v.Faults, Fault{Seat: f.Seat, Name: p.Name, On: f.On, Reason: f.Reason, At: stamp(f.At)})
 		}
 	}
+	v.showHouse(s, viewer)
 	src := s.Word()
 	v.Word = Word{Kind: src.Kind, Seat: src.Seat, Person: src.Person, Name: members[src.Person].Name}
 	return v

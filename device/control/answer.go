@@ -10,6 +10,7 @@ import (
 
 	"plenum/device/access"
 	"plenum/device/clerk"
+	"plenum/device/health"
 	"plenum/device/sitting"
 )
 
@@ -33,6 +34,10 @@ type Status struct {
 	// Faults are microphones that did not do what the sitting decided.
 	Faults []sitting.Fault `json:"faults"`
 	People []Person        `json:"people"`
+
+	Alarm     *sitting.Alarm     `json:"alarm"` // null: none stands
+	Items     []sitting.Item     `json:"items"` // what the sitting counts on
+	Overrides []sitting.Override `json:"overrides"`
 }
 
 // Person is a line of the roster.
@@ -139,7 +144,8 @@ func statusOf(err error) int {
 	case is(clerk.ErrBusy, clerk.ErrStopped, context.DeadlineExceeded, context.Canceled):
 		return http.StatusServiceUnavailable
 	case is(sitting.ErrNotOpen, sitting.ErrAlreadyOpen, sitting.ErrAlreadyListed, sitting.ErrNotListed, sitting.ErrAlreadySpeaks,
-		sitting.ErrNotSpeaking, sitting.ErrLimit, sitting.ErrSilenced, sitting.ErrListEmpty, sitting.ErrNoWay, sitting.ErrNothingChanged):
+		sitting.ErrNotSpeaking, sitting.ErrLimit, sitting.ErrSilenced, sitting.ErrListEmpty, sitting.ErrNoWay, sitting.ErrNothingChanged,
+		sitting.ErrAlarm, sitting.ErrNotReady, health.ErrTesting):
 		return http.StatusConflict
 	}
 	return http.StatusInternalServerError
@@ -152,6 +158,7 @@ func (s *Server) status(*http.Request) (any, error) {
 		Version: s.opts.Version, Body: st.Body, Phase: st.Phase, OpenedAt: st.OpenedAt, Seq: snap.Seq, Recorded: snap.Recorded,
 		Mode: st.Mode, Limit: st.Limit, MaxLimit: st.MaxLimit, Silenced: st.Silenced, PIN: s.opts.Access.HasPIN(),
 		Desks: append([]sitting.Desk{}, st.Desks...), Faults: append([]sitting.Fault{}, st.Faults...), People: []Person{},
+		Alarm: st.Alarm, Items: append([]sitting.Item{}, st.Items...), Overrides: append([]sitting.Override{}, st.Overrides...),
 	}
 	for _, p := range st.Roster {
 		out.People = append(out.People, Person{ID: p.ID, Name: p.Name, Role: p.Role, Seat: p.Seat, Presence: st.Presence(p)})

@@ -37,6 +37,7 @@ type Options struct {
 	Socket  string // path of the unix socket
 	Clerk   Clerk
 	Access  *access.Access
+	Devices Devices       // nil: nothing is known of devices
 	Base    string        // address of the pages for personal links, such as https://saal.example.de
 	LinkTTL time.Duration // how long a personal link is good; 0: 30 days
 	Version string
@@ -48,6 +49,7 @@ type Server struct {
 	opts   Options
 	log    *slog.Logger
 	listen net.Listener
+	began  time.Time
 }
 
 const (
@@ -71,7 +73,7 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Server{opts: o, log: o.Log, listen: l}, nil
+	return &Server{opts: o, log: o.Log, listen: l, began: time.Now()}, nil
 }
 
 // listen opens a unix socket that its owner and group may use.
@@ -133,14 +135,20 @@ func (s *Server) Run(ctx context.Context) error {
 func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
 	for pattern, handle := range map[string]func(*http.Request) (any, error){
-		"GET /status":    s.status,
-		"GET /speakers":  s.speakers,
-		"POST /grant":    s.grant,
-		"POST /withdraw": s.withdraw,
-		"POST /next":     s.next,
-		"POST /pin":      s.pin,
-		"POST /invite":   s.invite,
-		"POST /revoke":   s.revoke,
+		"GET /status":     s.status,
+		"GET /speakers":   s.speakers,
+		"POST /grant":     s.grant,
+		"POST /withdraw":  s.withdraw,
+		"POST /next":      s.next,
+		"POST /pin":       s.pin,
+		"POST /invite":    s.invite,
+		"POST /revoke":    s.revoke,
+		"GET /devices":    s.devices,
+		"GET /vitals":     s.vitals,
+		"POST /selftest":  s.selfTest,
+		"POST /open":      s.openSitting,
+		"POST /close":     s.closeSitting,
+		"POST /all-clear": s.allClear,
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			r.Body = http.MaxBytesReader(w, r.Body, maxBody)

@@ -99,7 +99,7 @@ type box struct {
 	stop   func()
 }
 
-func newBox(t *testing.T, log io.Writer) *box {
+func newBox(t *testing.T, log io.Writer, change ...func(*Options)) *box {
 	t.Helper()
 	dir := t.TempDir()
 	a, err := access.Open(dir, access.Options{Hash: access.Hash{Memory: 64, Rounds: 1, Threads: 1}})
@@ -110,6 +110,9 @@ func newBox(t *testing.T, log io.Writer) *box {
 	b.opts = Options{
 		Socket: filepath.Join(dir, "s"), Clerk: b.desk, Access: a, Base: "https://saal.example.de/", Version: "1.2.3",
 		Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	}
+	for _, c := range change {
+		c(&b.opts)
 	}
 	s, err := New(b.opts)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"plenum/device/clerk"
+	"plenum/device/health"
 	"plenum/device/sitting"
 )
 
@@ -69,11 +70,12 @@ func TestEveryRefusalIsSorted(t *testing.T) {
 		sitting.ErrNotAllowed, sitting.ErrNotOpen, sitting.ErrAlreadyOpen, sitting.ErrUnknownPerson, sitting.ErrUnknownSeat,
 		sitting.ErrAlreadyListed, sitting.ErrNotListed, sitting.ErrAlreadySpeaks, sitting.ErrNotSpeaking, sitting.ErrLimit,
 		sitting.ErrSilenced, sitting.ErrListEmpty, sitting.ErrNoWay, sitting.ErrInvalid, sitting.ErrNothingChanged,
+		sitting.ErrAlarm, sitting.ErrNotReady,
 	}
 	if declared != len(all) {
 		t.Errorf("package sitting has %d reasons, this test %d", declared, len(all))
 	}
-	for _, err := range append(all, clerk.ErrBusy, clerk.ErrStopped) {
+	for _, err := range append(all, clerk.ErrBusy, clerk.ErrStopped, health.ErrTesting) {
 		if statusOf(err) == http.StatusInternalServerError {
 			t.Errorf("%v counts as a fault of the box", err)
 		}

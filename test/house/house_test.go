@@ -61,12 +61,13 @@ type room struct {
 func rooms() []room {
 	return []room{
 		{"device/sitting", nil},
+		{"device/health", nil},
 		{"device/config", []string{"device/sitting"}},
 		{"device/journal", []string{"device/sitting"}},
 		{"device/clerk", []string{"device/sitting", "device/journal"}},
 		{"device/access", []string{"device/sitting"}},
-		{"device/console", []string{"device/sitting", "device/clerk", "device/access", "device/console"}},
-		{"device/control", []string{"device/sitting", "device/clerk", "device/access", "device/control"}},
+		{"device/console", []string{"device/sitting", "device/clerk", "device/access", "device/health", "device/console"}},
+		{"device/control", []string{"device/sitting", "device/clerk", "device/access", "device/health", "device/control"}},
 		{"device/app", []string{"device", "media", "hal"}},
 		{"media", []string{"media", "hal"}},
 		{"hal", []string{"hal"}},
