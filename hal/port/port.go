@@ -21,41 +21,25 @@ import (
 // Errors of Open and of an open port. Each says what to do about it.
 var (
 	// ErrSpec: the port was neither an absolute path nor tcp://host:port.
-	ErrSpec = errors.New("not a port: write a path such as /dev/serial/by-id/usb-…-port0, or tcp://host:port")
-	// ErrMissing: there is no such device.
-	ErrMissing = errors.New("no such device: is the cable or adapter plugged in? (see ls /dev/serial/by-id)")
+	ErrSpec = errors.New("not a port: write a path such as /dev/serial/by-id/usb-…-port0, usb:SERIAL or usb:SERIAL,IF with the " +
+		"adapter's USB serial number, or tcp://host:port")
+	// ErrMissing: there is no such device. What there is follows in the text.
+	ErrMissing = errors.New("no such device: is the cable or adapter plugged in?")
+	// ErrSeveral: more than one line has this USB serial number.
+	ErrSeveral = errors.New("several lines have this USB serial number: add the interface (usb:SERIAL,IF), or write a path under " +
+		"/dev/serial/by-path")
 	// ErrPermission: the user may not open the device.
 	ErrPermission = errors.New("no permission: the daemon's user must be in the group of the device, usually dialout")
 	// ErrBusy: somebody else holds the line.
 	ErrBusy = errors.New("in use by another program: stop it first (see fuser -v on the device)")
 	// ErrNotSerial: the path is no terminal device, or it refuses the line settings.
 	ErrNotSerial = errors.New("not a serial line, or it refuses these line settings")
+	// ErrDirection: the line's driver does no RS-485.
+	ErrDirection = errors.New("this adapter cannot switch direction by itself as told: one that always switches needs no rs485 in the line " +
+		"settings, else take a UART whose driver does RS-485")
 	// ErrHangup: the far end or the adapter is gone. Close the port and open it again.
 	ErrHangup = errors.New("the line hung up")
 )
-
-// DefaultWriteTimeout is used when Settings.WriteTimeout is zero. At 9600 bit/s it still carries 1900 bytes.
-const DefaultWriteTimeout = 2 * time.Second
-
-// Parity of a serial line.
-type Parity byte
-
-// Parities.
-const (
-	ParityNone Parity = iota
-	ParityOdd
-	ParityEven
-)
-
-// Settings are the line settings, for TCP only WriteTimeout counts. The zero value of each field but Baud is a usable
-// default, so Settings{Baud: 57600} is 57600 8N1. Kinds of flow control and direction switching would be further fields.
-type Settings struct {
-	Baud         int           // bit/s, required for a serial line
-	DataBits     int           // 5 to 8; 0: 8
-	Parity       Parity        // ParityNone by default
-	StopBits     int           // 1 or 2; 0: 1
-	WriteTimeout time.Duration // longest time of one Write; 0: DefaultWriteTimeout
-}
 
 // Port is an open byte stream. Read, Write and Close may be called from different goroutines.
 type Port interface {
@@ -69,7 +53,8 @@ type Port interface {
 	Close() error
 }
 
-// Open opens spec, which is an absolute path of a terminal device or tcp://host:port. ctx bounds the opening only.
+// Open opens spec, which is an absolute path of a terminal device, usb:SERIAL[,IF] for an adapter by its USB serial number
+// at whatever socket, or tcp://host:port. ctx bounds the opening only.
 // A serial line is opened for exclusive use and what its buffers held from before is thrown away, since nobody can say
 // when those bytes came.
 func Open(ctx context.Context, spec string, s Settings) (Port, error) {
@@ -80,10 +65,11 @@ func Open(ctx context.Context, spec string, s Settings) (Port, error) {
 	if host, ok := strings.CutPrefix(spec, "tcp://"); ok {
 		return openTCP(ctx, host, s)
 	}
-	if !strings.HasPrefix(spec, "/") {
-		return nil, fmt.Errorf("open %q: %w", spec, ErrSpec)
+	path, err := Resolve(spec)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", spec, err)
 	}
-	return openTTY(spec, s)
+	return openTTY(path, s)
 }
 
 // stream is what files and sockets have in common; both stand on the runtime's poller.

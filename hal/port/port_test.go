@@ -278,6 +278,8 @@ func TestOpenErrors(t *testing.T) {
 		{"empty", "", quinta, port.ErrSpec},
 		{"relative path", "ttyUSB0", quinta, port.ErrSpec},
 		{"no tcp port", "tcp://192.0.2.1", quinta, port.ErrSpec},
+		{"unknown adapter", "usb:nobody-has-this", quinta, port.ErrMissing},
+		{"adapter without a number", "usb:,1", quinta, port.ErrSpec},
 		{"missing", dir + "/ttyUSB7", quinta, port.ErrMissing},
 		{"plain file", file, quinta, port.ErrNotSerial},
 		{"folder", dir, quinta, port.ErrNotSerial},

@@ -9,8 +9,8 @@ import (
 
 // openTCP connects to a unit's own control port or to a serial-to-Ethernet converter.
 func openTCP(ctx context.Context, address string, s Settings) (Port, error) {
-	if _, port, err := net.SplitHostPort(address); err != nil || port == "" {
-		return nil, fmt.Errorf("open %q: %w", "tcp://"+address, ErrSpec)
+	if err := checkAddress(address); err != nil {
+		return nil, fmt.Errorf("open: %w", err)
 	}
 	dialer := net.Dialer{
 		Timeout: 5 * time.Second,
@@ -22,4 +22,11 @@ func openTCP(ctx context.Context, address string, s Settings) (Port, error) {
 		return nil, fmt.Errorf("open tcp://%s: %w: is the unit switched on and its control port enabled?", address, err)
 	}
 	return &line{stream: conn, writeTimeout: s.WriteTimeout}, nil
+}
+
+func checkAddress(address string) error {
+	if host, port, err := net.SplitHostPort(address); err != nil || host == "" || port == "" {
+		return fmt.Errorf("%q: %w", "tcp://"+address, ErrSpec)
+	}
+	return nil
 }

@@ -21,17 +21,25 @@ import (
 func openTTY(path string, s Settings) (Port, error) {
 	fd, err := unix.Open(path, unix.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, reason(err))
+		err = reason(err)
+		if errors.Is(err, ErrMissing) {
+			err = system{"/sys", "/dev"}.missing()
+		}
+		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
 	if err := setUp(fd, s); err != nil {
 		_ = unix.Close(fd)
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
-	return &line{stream: &tty{File: os.NewFile(uintptr(fd), path)}, writeTimeout: s.WriteTimeout}, nil
+	return &line{stream: &tty{File: os.NewFile(uintptr(fd), path), flow: s.Flow}, writeTimeout: s.WriteTimeout}, nil
 }
 
 // setUp takes the line for ourselves, sets it and empties its buffers.
 func setUp(fd int, s Settings) error {
+	// Root may open what others hold for exclusive use, and would share its bytes.
+	if held, err := unix.IoctlGetInt(fd, unix.TIOCGEXCL); err == nil && held != 0 {
+		return ErrBusy
+	}
 	// TIOCEXCL does not stop root, a lock does; TIOCEXCL stops those who know nothing of our lock.
 	if err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		return reason(err)
@@ -39,13 +47,33 @@ func setUp(fd int, s Settings) error {
 	if err := setLine(fd, s); err != nil {
 		return err
 	}
-	if err := unix.IoctlSetInt(fd, unix.TIOCEXCL, 0); err != nil {
-		return fmt.Errorf("take the line for exclusive use: %w", err)
+	// A pseudo-terminal keeps the mark as long as its far end is open, beyond the death of who set it: after a crash nobody
+	// could open it again. It is no line that strangers look for.
+	if !isPTY(fd) {
+		if err := unix.IoctlSetInt(fd, unix.TIOCEXCL, 0); err != nil {
+			return fmt.Errorf("take the line for exclusive use: %w", err)
+		}
+	}
+	if err := setFlow(fd, s.Flow); err != nil {
+		return err
+	}
+	if err := setRS485(fd, s.RS485); err != nil {
+		return err
 	}
 	if err := unix.IoctlSetInt(fd, unix.TCFLSH, unix.TCIOFLUSH); err != nil {
 		return fmt.Errorf("empty the line's buffers: %w", err)
 	}
 	return nil
+}
+
+// isPTY tells whether fd is a pseudo-terminal (majors 136 to 143).
+func isPTY(fd int) bool {
+	var st unix.Stat_t
+	if unix.Fstat(fd, &st) != nil {
+		return false
+	}
+	major := unix.Major(uint64(st.Rdev))
+	return major >= 136 && major <= 143
 }
 
 func setLine(fd int, s Settings) error {
@@ -70,6 +98,9 @@ func setLine(fd int, s Settings) error {
 	}
 	if s.Baud <= 0 {
 		return fmt.Errorf("%w: %d bit/s", ErrNotSerial, s.Baud)
+	}
+	if s.Flow > FlowRTSCTS || s.Flow != FlowNone && s.RS485.Enabled {
+		return fmt.Errorf("%w: flow control %d with RS-485 %v", ErrNotSerial, s.Flow, s.RS485.Enabled)
 	}
 	// By way of our descriptor it is the same device for certain, even if the name points elsewhere by now.
 	set, err := serial.Open(fmt.Sprintf("/proc/self/fd/%d", fd), mode)
@@ -119,6 +150,7 @@ func reason(err error) error {
 // tty is a terminal device on the runtime's poller.
 type tty struct {
 	*os.File
+	flow  Flow
 	stuck atomic.Bool // a Write timed out: bytes are waiting that nobody takes
 }
 
@@ -136,11 +168,17 @@ func (t *tty) Close() error {
 	if raw, err := t.SyscallConn(); err == nil {
 		// An error here means that the device is gone, and its state with it.
 		_ = raw.Control(func(fd uintptr) {
-			if t.stuck.Load() {
+			if t.stuck.Load() || t.flow == FlowRTSCTS && !clearToSend(int(fd)) {
 				_ = unix.IoctlSetInt(int(fd), unix.TCFLSH, unix.TCOFLUSH)
 			}
 			_ = unix.IoctlSetInt(int(fd), unix.TIOCNXCL, 0)
 		})
 	}
 	return t.File.Close()
+}
+
+// clearToSend tells whether the far end lets us send.
+func clearToSend(fd int) bool {
+	bits, err := unix.IoctlGetInt(fd, unix.TIOCMGET)
+	return err == nil && bits&unix.TIOCM_CTS != 0
 }

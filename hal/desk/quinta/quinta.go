@@ -35,8 +35,8 @@ const (
 var (
 	// ErrRunning: Run was called while another Run of the same driver goes on.
 	ErrRunning = errors.New("the desk driver is running already")
-	// ErrSilent: the unit does not answer. Is it switched on, the cable a crossover one, the speed 57600 bit/s?
-	ErrSilent = errors.New("the desk unit does not answer: check power, crossover cable and 57600 bit/s")
+	// ErrSilent: the unit does not answer. What to look at follows in the text.
+	ErrSilent = errors.New("the desk unit does not answer")
 	// ErrLocked: the unit answers but gives no data. A system password is set, or another port is in use.
 	ErrLocked = errors.New("the desk unit keeps this port locked: take its system password off, close other control programs")
 )
@@ -44,10 +44,13 @@ var (
 // Options say which unit to drive. Name and Port are required.
 type Options struct {
 	Name string       // of the desk system, for the log
-	Port string       // path of the serial line, or tcp://host:23
+	Port string       // path of the serial line, usb:SERIAL, or tcp://host:23
 	Log  *slog.Logger // nil: no log
 
-	// Open opens the line; nil: port.Open with Port and the dialect's settings.
+	// Line are other line settings than the dialect's, for a converter that needs them; zero: Settings().
+	Line port.Settings
+
+	// Open opens the line; nil: port.Open with Port and Line.
 	Open func(ctx context.Context) (port.Port, error)
 }
 
@@ -87,8 +90,9 @@ func New(opt Options) *Driver {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
+	opt.Line = cmp.Or(opt.Line, Settings())
 	if opt.Open == nil {
-		opt.Open = func(ctx context.Context) (port.Port, error) { return port.Open(ctx, opt.Port, Settings()) }
+		opt.Open = func(ctx context.Context) (port.Port, error) { return port.Open(ctx, opt.Port, opt.Line) }
 	}
 	return &Driver{
 		opt: opt, log: opt.Log.With("desk", opt.Name), events: make(chan desk.Event, eventQueue),

@@ -86,6 +86,8 @@ type session struct {
 	weak    time.Time     // when a weak answer came; zero: none did
 	watch   func(message) // an order looks for its confirmation
 
+	heard    bool // any byte, sense or not
+	answered bool // any command
 	live     bool
 	relogin  bool
 	missed   int       // commands in a row without a prompt
@@ -208,6 +210,7 @@ func (s *session) ended(ctx context.Context) error {
 
 // feed takes what arrived.
 func (s *session) feed(c chunk) {
+	s.heard = true
 	before := s.decoder.Stats
 	s.decoder.Feed(c.data, c.at, s.take)
 	after := s.decoder.Stats
@@ -282,7 +285,7 @@ func (s *session) exchange(ctx context.Context, cmd string, fits func(block) fit
 	s.asked = time.Now()
 	switch {
 	case err == nil:
-		s.missed = 0
+		s.missed, s.answered = 0, true
 		return s.answer, nil
 	case !errors.Is(err, errTime):
 		return nil, err
@@ -291,9 +294,20 @@ func (s *session) exchange(ctx context.Context, cmd string, fits func(block) fit
 	s.trouble = s.asked
 	s.missed++
 	if s.missed >= maxMissed {
-		return nil, ErrSilent
+		return nil, s.silent()
 	}
 	return nil, errNoPrompt
+}
+
+// silent is ErrSilent with what to look at.
+func (s *session) silent() error {
+	switch {
+	case s.answered:
+		return fmt.Errorf("%w any more: is it still switched on, the cable still plugged in?", ErrSilent)
+	case s.heard:
+		return fmt.Errorf("%w: %s", ErrSilent, port.HintGarbled(s.d.opt.Line))
+	}
+	return fmt.Errorf("%w: %s", ErrSilent, port.HintSilent(s.d.opt.Port, s.d.opt.Line))
 }
 
 // insist sends a command until its prompt comes; the third silence in a row ends the session.

@@ -53,7 +53,7 @@ func TestSilentUnit(t *testing.T) {
 		if d := time.Since(began).Truncate(100 * time.Millisecond); d != promptTimeout {
 			t.Errorf("Unknown after %v, want 5 s", d)
 		}
-		if err := <-h.end; !errors.Is(err, ErrSilent) {
+		if err := <-h.end; !errors.Is(err, ErrSilent) || !strings.Contains(err.Error(), "still switched on") {
 			t.Errorf("Run = %v, want ErrSilent", err)
 		}
 		if d := time.Since(began); d > 30*time.Second {
@@ -64,6 +64,48 @@ func TestSilentUnit(t *testing.T) {
 			t.Errorf("Snapshot = %+v, %v; want the last known state of a link that is down", s, err)
 		}
 	})
+}
+
+// A line that is open and brings nothing, or nothing that makes sense, says what to look at.
+func TestNeverHeard(t *testing.T) {
+	line := port.Settings{Baud: 9600, Parity: port.ParityEven}
+	for name, c := range map[string]struct{ garbage, want string }{
+		"silent":  {"", port.HintSilent("/dev/ttyX", line)},
+		"garbled": {"\xfe\x80\xf8", port.HintGarbled(line)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				near, far := net.Pipe()
+				d := New(Options{
+					Name: "test", Port: "/dev/ttyX", Line: line,
+					Open: func(context.Context) (port.Port, error) { return near, nil },
+				})
+				go func() {
+					for buf := make([]byte, 64); ; {
+						if _, err := far.Read(buf); err != nil {
+							return
+						}
+						if c.garbage != "" {
+							_, _ = far.Write([]byte(c.garbage)) // the driver closes it
+						}
+					}
+				}()
+				err := d.Run(t.Context())
+				if !errors.Is(err, ErrSilent) || !strings.HasSuffix(err.Error(), c.want) {
+					t.Errorf("Run = %v, want %s", err, c.want)
+				}
+				var text string
+				for len(d.Events()) > 0 {
+					if e := <-d.Events(); e.Link == desk.LinkDown {
+						text = e.Text
+					}
+				}
+				if !strings.Contains(text, c.want) || !strings.Contains(text, "9600 8E1") {
+					t.Errorf("the link's reason is %q", text)
+				}
+			})
+		})
+	}
 }
 
 func TestRefusedOrders(t *testing.T) {
