@@ -11,12 +11,13 @@ import (
 
 // rounds grants and withdraws while two goroutines write as fast as they can,
 // and counts the packets of the member that a sink made by wrap sees after
-// Carry(false) has returned.
-func rounds(t *testing.T, n int, wrap func(Sink) (Sink, func())) (inAll, after int64) {
+// Carry(false) has returned. picture makes the member's pictures, all of them key frames.
+func rounds(t *testing.T, n int, picture func(uint16) *rtp.Packet, wrap func(Sink) (Sink, func())) (inAll, after int64) {
 	t.Helper()
+	opus := func(seq uint16) *rtp.Packet { return sound(seq, uint32(seq)*960, []byte{1, 'a'}) }
 	s := New(Options{Voices: 1})
 	video := s.AddSource("member/anna", Video, "anna", nil)
-	sound := s.AddSource("member/anna", Audio, "anna", nil)
+	voice := s.AddSource("member/anna", Audio, "anna", nil)
 	s.SetWord("member/anna")
 	var cut atomic.Bool
 	var total, late atomic.Int64
@@ -41,10 +42,10 @@ func rounds(t *testing.T, n int, wrap func(Sink) (Sink, func())) (inAll, after i
 	defer wg.Wait()
 	var done atomic.Bool
 	defer done.Store(true)
-	for _, src := range []*Source{video, sound} {
+	for src, next := range map[*Source]func(uint16) *rtp.Packet{video: picture, voice: opus} {
 		wg.Go(func() {
 			for seq := uint16(0); !done.Load(); seq++ {
-				src.Write(packet(seq, uint32(seq)*3000, vp8(true, 'a')))
+				src.Write(next(seq))
 				time.Sleep(20 * time.Microsecond)
 			}
 		})
@@ -77,11 +78,23 @@ func every() []uint16 {
 }
 
 func TestWithdrawIsExact(t *testing.T) {
-	inAll, after := rounds(t, 200, func(s Sink) (Sink, func()) { return s, func() {} })
-	t.Logf("%d packets delivered, %d after 200 withdrawals", inAll, after)
-	if after != 0 {
-		t.Errorf("%d packets went out after Carry(false) had returned", after)
+	for codec, picture := range map[Codec]func(uint16) *rtp.Packet{VP8: keyVP8, H264: keyH264} {
+		inAll, after := rounds(t, 200, picture, func(s Sink) (Sink, func()) { return s, func() {} })
+		t.Logf("%v: %d packets delivered, %d after 200 withdrawals", codec, inAll, after)
+		if after != 0 {
+			t.Errorf("%v: %d packets went out after Carry(false) had returned", codec, after)
+		}
 	}
+}
+
+func keyVP8(seq uint16) *rtp.Packet { return packet(seq, uint32(seq)*3000, vp8(true, 'a')) }
+
+// keyH264 makes parameter sets and their IDR picture in turns.
+func keyH264(seq uint16) *rtp.Packet {
+	if seq%2 == 0 {
+		return h264(seq, uint32(seq)*3000, sets()...)
+	}
+	return h264(seq, uint32(seq-1)*3000, idr('a')...)
 }
 
 // The negative control: a queue behind the gate must be caught by the same count.
@@ -103,7 +116,7 @@ func TestWithdrawCountCanFail(t *testing.T) {
 		})
 		return late, func() { close(ch); wg.Wait() }
 	}
-	inAll, after := rounds(t, 30, queued)
+	inAll, after := rounds(t, 30, keyVP8, queued)
 	t.Logf("%d packets delivered, %d after 30 withdrawals", inAll, after)
 	if after == 0 {
 		t.Error("packets queued behind the gate were not noticed: the count proves nothing")

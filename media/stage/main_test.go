@@ -60,7 +60,7 @@ func vp8ids(key bool, tag byte, id uint16, tl0 uint8) []byte {
 func packet(seq uint16, ts uint32, payload []byte) *rtp.Packet {
 	return &rtp.Packet{
 		Header: rtp.Header{
-			Version: 2, SequenceNumber: seq, Timestamp: ts, SSRC: 7, PayloadType: 96,
+			Version: 2, SequenceNumber: seq, Timestamp: ts, SSRC: 7, PayloadType: uint8(VP8),
 			CSRC: []uint32{1, 2}, Extension: true, ExtensionProfile: 0xBEDE,
 			Extensions: []rtp.Extension{},
 		},
@@ -68,10 +68,17 @@ func packet(seq uint16, ts uint32, payload []byte) *rtp.Packet {
 	}
 }
 
+// sound makes a packet of Opus.
+func sound(seq uint16, ts uint32, payload []byte) *rtp.Packet {
+	p := packet(seq, ts, payload)
+	p.PayloadType = uint8(Opus)
+	return p
+}
+
 // talk writes n sound packets and returns the next number.
 func talk(src *Source, seq uint32, n int, tag byte) uint32 {
 	for range n {
-		src.Write(packet(uint16(seq), seq*960, binary.BigEndian.AppendUint32([]byte{tag}, seq)))
+		src.Write(sound(uint16(seq), seq*960, binary.BigEndian.AppendUint32([]byte{tag}, seq)))
 		seq++
 	}
 	return seq

@@ -46,6 +46,9 @@ func (n *numbers) begin(seq uint16) {
 // first reports whether the packet placed last was the first one sent of its mapping.
 func (n *numbers) first() bool { return n.lead }
 
+// ahead reports whether an incoming number is higher than all before it.
+func (n *numbers) ahead(seq uint16) bool { return int16(seq-uint16(n.top)) > 0 }
+
 // place gives an incoming number its outgoing one. Junk in order is closed up;
 // junk that comes late fills the hole that was left for it.
 func (n *numbers) place(seq uint16, junk bool) (uint16, verdict) {

@@ -29,10 +29,13 @@ type slot struct {
 
 	mu        sync.Mutex
 	cur, next *Source // next waits for its key frame
+	halted    bool    // so does cur, which has changed its codec or its numbers
+	lead      lead    // of the one that waits
+	codec     Codec   // of what was sent last, 0 = nothing yet
 	subs      []*subscriber
 	ring      *ring // video only
 	numbers   numbers
-	picture   picture
+	picture   picture // VP8
 
 	lastTS uint32    // newest timestamp sent
 	lastAt time.Time // when it was sent
@@ -66,33 +69,34 @@ func (sl *slot) aim(src *Source) bool {
 	if sl.next == src {
 		return false
 	}
-	sl.next = src
+	sl.next, sl.lead = src, sl.lead[:0]
 	sl.keyAsked = sl.now()
 	return sl.kind == Video
 }
 
-// drop takes src out of the slot. Packets already sent stay in the ring.
+// remove takes the sources for which gone is true out of the slot. Packets
+// already sent stay in the ring. sl.mu is held.
+func (sl *slot) remove(gone func(*Source) bool) {
+	if sl.cur != nil && gone(sl.cur) {
+		sl.cur, sl.halted, sl.lead = nil, false, sl.lead[:0]
+	}
+	if sl.next != nil && gone(sl.next) {
+		sl.next, sl.lead = nil, sl.lead[:0]
+	}
+}
+
+// drop takes src out of the slot.
 func (sl *slot) drop(src *Source) {
 	sl.mu.Lock()
 	defer sl.mu.Unlock()
-	if sl.cur == src {
-		sl.cur = nil
-	}
-	if sl.next == src {
-		sl.next = nil
-	}
+	sl.remove(func(s *Source) bool { return s == src })
 }
 
 // expel takes everything of a person out of the slot, the ring included.
 func (sl *slot) expel(person string) {
 	sl.mu.Lock()
 	defer sl.mu.Unlock()
-	if sl.cur != nil && sl.cur.person == person {
-		sl.cur = nil
-	}
-	if sl.next != nil && sl.next.person == person {
-		sl.next = nil
-	}
+	sl.remove(func(s *Source) bool { return s.person == person })
 	if sl.ring != nil {
 		sl.ring.forget(person)
 	}
@@ -101,7 +105,7 @@ func (sl *slot) expel(person string) {
 func (sl *slot) empty() {
 	sl.mu.Lock()
 	defer sl.mu.Unlock()
-	sl.cur, sl.next = nil, nil
+	sl.remove(func(*Source) bool { return true })
 }
 
 func (sl *slot) holders() []*Source {
@@ -118,15 +122,71 @@ func (sl *slot) forward(src *Source, p *rtp.Packet) (ask bool) {
 	if src != sl.cur && src != sl.next {
 		return false
 	}
-	now := sl.now()
-	desc, junk := sl.describe(p)
-	if src == sl.next {
-		if !sl.enter(desc, junk, now, p) {
-			return sl.nudge(now)
+	now, c := sl.now(), describe(sl.kind, p)
+	if src == sl.cur && !sl.halted && !c.junk && c.codec != sl.codec {
+		if !sl.numbers.ahead(p.SequenceNumber) { // from before the change
+			sl.stats.Late++
+			return false
 		}
+		ask = sl.halt(now)
+	}
+	if src == sl.next || sl.halted {
+		if !sl.enter(src, p, c, now) {
+			return sl.nudge(now) || ask
+		}
+	}
+	return sl.pass(src, p, c, now)
+}
+
+// halt has the slot's source begin anew at its next key frame: it has started
+// another codec or other numbers. It reports whether to ask for one.
+func (sl *slot) halt(now time.Time) bool {
+	sl.halted, sl.lead = true, sl.lead[:0]
+	sl.keyAsked = now
+	return sl.kind == Video
+}
+
+// enter puts a source that waits into the slot if it can begin with this packet.
+func (sl *slot) enter(src *Source, p *rtp.Packet, c content, now time.Time) bool {
+	switch {
+	case c.codec == H264:
+		if !sl.lead.take(src, p, c) {
+			return false
+		}
+	case c.junk, sl.kind == Video && !c.key:
+		return false
+	default:
+		sl.lead = sl.lead[:0] // what came in H.264 before is of no use
+	}
+	if src == sl.next {
 		sl.cur, sl.next = src, nil
 	}
-	seq, verdict := sl.numbers.place(p.SequenceNumber, junk)
+	sl.halted = false
+	first := p
+	if len(sl.lead) > 0 {
+		first = &sl.lead[0].packet
+	}
+	sl.begin(first, c, now)
+	for i := range sl.lead {
+		sl.pass(src, &sl.lead[i].packet, sl.lead[i].content, now)
+	}
+	sl.lead = sl.lead[:0]
+	return true
+}
+
+// begin starts the mapping of a new source at its first packet.
+func (sl *slot) begin(p *rtp.Packet, c content, now time.Time) {
+	sl.numbers.begin(p.SequenceNumber)
+	gap := uint32(max(0, now.Sub(sl.lastAt)).Seconds() * float64(sl.kind.rate()))
+	sl.tsOff = sl.lastTS + max(sl.kind.step(), gap) - p.Timestamp
+	sl.picture.begin(c.vp8)
+	sl.codec = c.codec
+	sl.stats.Switches++
+}
+
+// pass gives a packet of the slot's source its number and sends it.
+func (sl *slot) pass(src *Source, p *rtp.Packet, c content, now time.Time) (ask bool) {
+	seq, verdict := sl.numbers.place(p.SequenceNumber, c.junk)
 	switch verdict {
 	case skip:
 		sl.stats.Skipped++
@@ -134,44 +194,17 @@ func (sl *slot) forward(src *Source, p *rtp.Packet) (ask bool) {
 		sl.stats.Late++
 	case resync:
 		sl.stats.Late++
-		sl.cur, sl.next = nil, src
-		sl.keyAsked = now
-		return sl.kind == Video
+		return sl.halt(now)
 	case send:
-		sl.send(src, p, desc, seq, now)
+		sl.send(src, p, c, seq, now)
 	}
-	return sl.due(now, desc)
+	return sl.due(now, c.key)
 }
 
-// describe reads the payload's start. Junk is a packet without a picture or
-// sound in it (padding to probe the line, or not VP8): its number is closed up.
-func (sl *slot) describe(p *rtp.Packet) (desc descriptor, junk bool) {
-	if len(p.Payload) == 0 {
-		return desc, true
-	}
-	if sl.kind == Audio {
-		return desc, false
-	}
-	desc, err := parseDescriptor(p.Payload)
-	return desc, err != nil
-}
-
-// enter starts the mapping of a new source at its first usable packet.
-func (sl *slot) enter(desc descriptor, junk bool, now time.Time, p *rtp.Packet) bool {
-	if junk || (sl.kind == Video && !desc.key) {
-		return false
-	}
-	sl.numbers.begin(p.SequenceNumber)
-	gap := uint32(max(0, now.Sub(sl.lastAt)).Seconds() * float64(sl.kind.rate()))
-	sl.tsOff = sl.lastTS + max(sl.kind.step(), gap) - p.Timestamp
-	sl.picture.begin(desc)
-	sl.stats.Switches++
-	return true
-}
-
-func (sl *slot) send(src *Source, p *rtp.Packet, desc descriptor, seq uint16, now time.Time) {
+func (sl *slot) send(src *Source, p *rtp.Packet, c content, seq uint16, now time.Time) {
 	h := rtp.Header{
-		Version: 2, Marker: p.Marker, SequenceNumber: seq, Timestamp: p.Timestamp + sl.tsOff,
+		Version: 2, Marker: p.Marker, PayloadType: uint8(sl.codec),
+		SequenceNumber: seq, Timestamp: p.Timestamp + sl.tsOff,
 	}
 	if sl.kind == Audio && sl.numbers.first() {
 		h.Marker = true
@@ -180,8 +213,11 @@ func (sl *slot) send(src *Source, p *rtp.Packet, desc descriptor, seq uint16, no
 		sl.lastTS, sl.lastAt = h.Timestamp, now
 	}
 	payload := p.Payload
-	if sl.kind == Video && len(payload) > 0 {
-		sl.scratch = sl.picture.rewrite(sl.scratch[:0], payload, desc)
+	switch {
+	case c.junk: // fills a hole; whatever is in it, it is not of this codec
+		payload = nil
+	case c.codec == VP8:
+		sl.scratch = sl.picture.rewrite(sl.scratch[:0], payload, c.vp8)
 		payload = sl.scratch
 	}
 	if sl.ring != nil {
@@ -213,8 +249,8 @@ func (sl *slot) nudge(now time.Time) bool {
 
 // due tells whether a viewer's wish for a key frame, put off by the rate limit,
 // is to be passed on now. A key frame that has come meanwhile settles it.
-func (sl *slot) due(now time.Time, desc descriptor) bool {
-	if desc.key {
+func (sl *slot) due(now time.Time, key bool) bool {
+	if key {
 		sl.keyWanted = false
 	}
 	if !sl.keyWanted || now.Sub(sl.keyAsked) < keyInterval {

@@ -62,7 +62,8 @@ func (s *Stage) retire(src *Source) {
 }
 
 // Write offers one packet to the slots where the source stands and drops it
-// when there is none. The packet may be reused as soon as Write returns.
+// when there is none. Its payload type names its Codec; a packet of another one
+// counts as padding. The packet may be reused as soon as Write returns.
 // One goroutine at a time may write to a source.
 func (src *Source) Write(p *rtp.Packet) {
 	places := src.places.Load()

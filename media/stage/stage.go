@@ -2,7 +2,9 @@
 //
 // A slot is one continuous RTP stream that never changes for those who watch it;
 // the source behind it does. Sequence numbers, timestamps and VP8 picture ids are
-// rewritten so that a change of speaker needs no renegotiation.
+// rewritten so that a change of speaker needs no renegotiation. A picture may be
+// VP8 or H.264, and a slot changes from one to the other with its source: the
+// payload type of each packet names its codec.
 //
 // The word decides: a member's packets pass only while the member is carried.
 // Taking the word away is exact. The gate is the slot's lock, held over the check
@@ -29,7 +31,7 @@ type Kind int
 
 // The two kinds of slots and sources.
 const (
-	Video Kind = iota // VP8 over RTP, 90 kHz
+	Video Kind = iota // VP8 or H.264 over RTP, 90 kHz
 	Audio             // Opus over RTP, 48 kHz
 )
 

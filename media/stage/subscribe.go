@@ -10,7 +10,7 @@ import (
 // Sink takes the packets of a slot. Deliver is called with the slot's lock
 // held, one call at a time for each slot: it must be quick, must not block,
 // must not call the stage and must not keep the payload. The header is the
-// sink's own copy, without SSRC, payload type and extensions.
+// sink's own copy, without SSRC and extensions; its payload type is the Codec.
 //
 // Nothing may queue behind a Sink that sends to people: the withdrawal of the
 // word is exact only because Deliver has sent the packet when it returns.
@@ -110,12 +110,13 @@ type SlotStats struct {
 	Slot        SlotID
 	Source      string // id of the source that stands in it, "" = none
 	Next        string // id of the source whose key frame is awaited
+	Codec       string // of what stands in it, "VP8", "H264" or "opus"; "" = nothing
 	Subscribers int
 	Switches    uint64 // changes of the source
 	Forwarded   uint64 // packets taken from sources
 	Sent        uint64 // packets handed to subscribers
 	Resent      uint64 // packets handed out again
-	Skipped     uint64 // padding-only packets whose numbers were closed up
+	Skipped     uint64 // packets with padding only, or of an unknown codec, whose numbers were closed up
 	Late        uint64 // packets that came too late or twice
 }
 
@@ -135,8 +136,12 @@ func (sl *slot) snapshot() SlotStats {
 	defer sl.mu.Unlock()
 	st := sl.stats
 	st.Slot, st.Subscribers = sl.id, len(sl.subs)
-	if sl.cur != nil {
-		st.Source = sl.cur.id
+	switch {
+	case sl.cur == nil:
+	case sl.halted:
+		st.Next = sl.cur.id
+	default:
+		st.Source, st.Codec = sl.cur.id, sl.codec.String()
 	}
 	if sl.next != nil {
 		st.Next = sl.next.id

@@ -31,7 +31,7 @@ func (h *Host) newPeer(d Direction, role webrtc.DTLSRole) (*webrtc.PeerConnectio
 		return nil, nil, err
 	}
 	media, registry := &webrtc.MediaEngine{}, &interceptor.Registry{}
-	if err := codecs(media); err != nil {
+	if err := codecs(media, d); err != nil {
 		return nil, nil, fmt.Errorf("registering codecs: %w", err)
 	}
 	var estimator cc.BandwidthEstimator
@@ -54,36 +54,49 @@ func (h *Host) newPeer(d Direction, role webrtc.DTLSRole) (*webrtc.PeerConnectio
 	return pc, estimator, nil
 }
 
-// codecs registers VP8 with retransmission and Opus.
-func codecs(media *webrtc.MediaEngine) error {
-	transport := webrtc.RTCPFeedback{Type: webrtc.TypeRTCPFBTransportCC}
-	vp8 := webrtc.RTPCodecParameters{
-		RTPCodecCapability: webrtc.RTPCodecCapability{
-			MimeType: webrtc.MimeTypeVP8, ClockRate: 90_000,
-			RTCPFeedback: []webrtc.RTCPFeedback{
-				{Type: webrtc.TypeRTCPFBNACK}, {Type: webrtc.TypeRTCPFBNACK, Parameter: "pli"},
-				{Type: webrtc.TypeRTCPFBCCM, Parameter: "fir"}, transport,
+// codecs registers VP8 with retransmission and Opus; for players H.264 too,
+// which a hall camera may send. Members publish VP8.
+func codecs(media *webrtc.MediaEngine, d Direction) error {
+	err := errors.Join(
+		picture(media, webrtc.MimeTypeVP8, "", 96),
+		media.RegisterCodec(webrtc.RTPCodecParameters{
+			RTPCodecCapability: webrtc.RTPCodecCapability{
+				MimeType: webrtc.MimeTypeOpus, ClockRate: 48_000, Channels: 2,
+				SDPFmtpLine: "minptime=10;useinbandfec=1", RTCPFeedback: []webrtc.RTCPFeedback{{Type: webrtc.TypeRTCPFBTransportCC}},
 			},
-		},
-		PayloadType: 96,
-	}
-	rtx := webrtc.RTPCodecParameters{
-		RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeRTX, ClockRate: 90_000, SDPFmtpLine: "apt=96"},
-		PayloadType:        97,
-	}
-	opus := webrtc.RTPCodecParameters{
-		RTPCodecCapability: webrtc.RTPCodecCapability{
-			MimeType: webrtc.MimeTypeOpus, ClockRate: 48_000, Channels: 2,
-			SDPFmtpLine: "minptime=10;useinbandfec=1", RTCPFeedback: []webrtc.RTCPFeedback{transport},
-		},
-		PayloadType: 111,
-	}
-	return errors.Join(
-		media.RegisterCodec(vp8, webrtc.RTPCodecTypeVideo), media.RegisterCodec(rtx, webrtc.RTPCodecTypeVideo),
-		media.RegisterCodec(opus, webrtc.RTPCodecTypeAudio),
+			PayloadType: 111,
+		}, webrtc.RTPCodecTypeAudio),
 		media.RegisterHeaderExtension(webrtc.RTPHeaderExtensionCapability{URI: sdp.TransportCCURI}, webrtc.RTPCodecTypeVideo),
 		media.RegisterHeaderExtension(webrtc.RTPHeaderExtensionCapability{URI: sdp.TransportCCURI}, webrtc.RTPCodecTypeAudio),
 	)
+	if d == Publish {
+		return err
+	}
+	for i, p := range profiles() {
+		fmtp := "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=" + p + "1f" // the level is the player's own
+		err = errors.Join(err, picture(media, webrtc.MimeTypeH264, fmtp, webrtc.PayloadType(112+2*i)))
+	}
+	return err
+}
+
+// picture registers a codec and its retransmission, under payload types that
+// hold only until the peer names its own.
+func picture(media *webrtc.MediaEngine, mime, fmtp string, pt webrtc.PayloadType) error {
+	codec := webrtc.RTPCodecParameters{
+		RTPCodecCapability: webrtc.RTPCodecCapability{
+			MimeType: mime, ClockRate: 90_000, SDPFmtpLine: fmtp,
+			RTCPFeedback: []webrtc.RTCPFeedback{
+				{Type: webrtc.TypeRTCPFBNACK}, {Type: webrtc.TypeRTCPFBNACK, Parameter: "pli"},
+				{Type: webrtc.TypeRTCPFBCCM, Parameter: "fir"}, {Type: webrtc.TypeRTCPFBTransportCC},
+			},
+		},
+		PayloadType: pt,
+	}
+	rtx := webrtc.RTPCodecParameters{
+		RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeRTX, ClockRate: 90_000, SDPFmtpLine: fmt.Sprintf("apt=%d", pt)},
+		PayloadType:        pt + 1,
+	}
+	return errors.Join(media.RegisterCodec(codec, webrtc.RTPCodecTypeVideo), media.RegisterCodec(rtx, webrtc.RTPCodecTypeVideo))
 }
 
 // listening sets up what a publisher needs from us: NACKs for what is missing,

@@ -92,7 +92,7 @@ func withdrawals(t *testing.T, n int, change func(*Options)) *socketCount {
 	var done atomic.Bool
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		p := rtp.Packet{Header: rtp.Header{Version: 2}, Payload: make([]byte, 80)}
+		p := rtp.Packet{Header: rtp.Header{Version: 2, PayloadType: uint8(stage.Opus)}, Payload: make([]byte, 80)}
 		for ; !done.Load(); p.SequenceNumber++ {
 			p.Timestamp += 960
 			fast.Write(&p)

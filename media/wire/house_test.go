@@ -198,21 +198,29 @@ func (h *house) do(method, path, person, body string, header map[string]string) 
 }
 
 // feed writes a source at 50 packets a second until the test ends; a request
-// for a key frame is met with the next packet.
+// for a key frame is met with the next packet. Pictures are VP8.
 func feed(t *testing.T, s *stage.Stage, id string, kind stage.Kind, person string, tag byte) *stage.Source {
+	return feedCodec(t, s, id, kind, person, map[stage.Kind]stage.Codec{stage.Video: stage.VP8, stage.Audio: stage.Opus}[kind], tag)
+}
+
+func feedCodec(t *testing.T, s *stage.Stage, id string, kind stage.Kind, person string, codec stage.Codec, tag byte) *stage.Source {
 	var key atomic.Bool
 	src := s.AddSource(id, kind, person, func() { key.Store(true) })
-	p := pump(t, kind, tag, &key, func(p *rtp.Packet) { src.Write(p) })
+	p := pump(t, codec, tag, &key, func(p *rtp.Packet) { src.Write(p) })
 	t.Cleanup(func() { p(); src.Close() })
 	return src
 }
 
-// pump makes packets of a kind and hands them to write until stop is called.
+// pump makes packets of a codec and hands them to write until stop is called.
 // The last four bytes of a payload count up, the fifth last is the tag.
-func pump(t *testing.T, kind stage.Kind, tag byte, key *atomic.Bool, write func(*rtp.Packet)) (stop func()) {
+func pump(t *testing.T, codec stage.Codec, tag byte, key *atomic.Bool, write func(*rtp.Packet)) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
+	rate := 90_000.0
+	if codec == stage.Opus {
+		rate = 48_000
+	}
 	wg.Go(func() {
 		ticker := time.NewTicker(20 * time.Millisecond)
 		defer ticker.Stop()
@@ -223,22 +231,33 @@ func pump(t *testing.T, kind stage.Kind, tag byte, key *atomic.Bool, write func(
 				return
 			case <-ticker.C:
 			}
-			rate, start := 48_000.0, []byte{}
-			if kind == stage.Video {
-				rate, start = 90_000, []byte{0x90, 0x80, 0x80 | byte(n>>8), byte(n), 0x01}
-				if key.Swap(false) {
-					start[4] = 0x00
-				}
-			}
-			payload := append(bytes.Clone(start), bytes.Repeat([]byte{7}, 60)...)
+			payload := append(opening(codec, n, key.Swap(false)), bytes.Repeat([]byte{7}, pumpBody)...)
 			payload = binary.BigEndian.AppendUint32(append(payload, tag), n)
 			write(&rtp.Packet{
-				Header:  rtp.Header{Version: 2, SequenceNumber: uint16(60000 + n), Timestamp: uint32(time.Since(born).Seconds() * rate), Marker: kind == stage.Video},
+				Header: rtp.Header{Version: 2, PayloadType: uint8(codec), SequenceNumber: uint16(60000 + n),
+					Timestamp: uint32(time.Since(born).Seconds() * rate), Marker: codec != stage.Opus},
 				Payload: payload,
 			})
 		}
 	})
 	return func() { cancel(); wg.Wait() }
+}
+
+const pumpBody = 60 // bytes between the opening and the tag
+
+// opening is how the payload of the n-th packet begins.
+func opening(codec stage.Codec, n uint32, key bool) []byte {
+	switch {
+	case codec == stage.VP8 && key:
+		return []byte{0x90, 0x80, 0x80 | byte(n>>8), byte(n), 0x00}
+	case codec == stage.VP8:
+		return []byte{0x90, 0x80, 0x80 | byte(n>>8), byte(n), 0x01}
+	case codec == stage.H264 && key: // a STAP-A of the parameter sets and an IDR slice
+		return []byte{0x78, 0, 4, 0x67, 0x42, 0xe0, 0x1f, 0, 2, 0x68, 0xce, 0, 2 + pumpBody + 5, 0x65, 0x88}
+	case codec == stage.H264:
+		return []byte{0x41, 0x9a}
+	}
+	return nil
 }
 
 // checkRun fails unless the sequence numbers close up and timestamps do not go

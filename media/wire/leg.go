@@ -17,6 +17,7 @@ type Leg struct {
 	Up        bool   // connected, encrypted as the profile demands
 	Audio     bool   // sound packets came from the peer (publish) or went to it (play) in the last 2 s
 	Video     bool   // the same for pictures
+	Missing   string // codec of a slot that the peer has not negotiated: nothing of it was sent in the last 2 s (play); "" = none
 	DTLS      string // negotiated version, "1.2"; "" before the connection
 	Cipher    string // negotiated DTLS suite, IANA name
 	SRTP      string // negotiated SRTP profile, IANA name
@@ -28,6 +29,7 @@ type Leg struct {
 type LegStats struct {
 	Leg
 	Packets     uint64  // media packets received (publish) or sent (play)
+	LeftOut     uint64  // packets not sent because the peer has not negotiated their codec (play)
 	Resent      uint64  // packets sent again on request (play)
 	Loss        float64 // worst share of packets lost in the peer's last reports, 0..1 (play)
 	Estimate    int     // what the peer's line carries by transport-wide feedback, bit/s; 0 = no feedback yet (play)

@@ -86,6 +86,12 @@ func (p *peer) packets(slot string) []rtp.Packet {
 // newPeer makes a peer that has not offered yet.
 func (h *house) newPeer(person string, change func(*webrtc.SettingEngine)) *peer {
 	h.t.Helper()
+	return h.newPeerWith(person, change, (*webrtc.MediaEngine).RegisterDefaultCodecs)
+}
+
+// newPeerWith makes a peer that knows the codecs which speak registers.
+func (h *house) newPeerWith(person string, change func(*webrtc.SettingEngine), speak func(*webrtc.MediaEngine) error) *peer {
+	h.t.Helper()
 	se := webrtc.SettingEngine{LoggerFactory: pionLog{slog.New(slog.DiscardHandler)}}
 	se.SetIncludeLoopbackCandidate(true)
 	se.SetIPFilter(func(ip net.IP) bool { return ip.IsLoopback() })
@@ -95,7 +101,7 @@ func (h *house) newPeer(person string, change func(*webrtc.SettingEngine)) *peer
 		change(&se)
 	}
 	media, registry := &webrtc.MediaEngine{}, &interceptor.Registry{}
-	if err := media.RegisterDefaultCodecs(); err != nil {
+	if err := speak(media); err != nil {
 		h.t.Fatal(err)
 	}
 	if err := webrtc.RegisterDefaultInterceptorsWithOptions(media, registry, webrtc.WithInterceptorLoggerFactory(se.LoggerFactory)); err != nil {
@@ -158,9 +164,9 @@ func (p *peer) collect(remote *webrtc.TrackRemote, receiver *webrtc.RTPReceiver)
 // send adds a track that sends until the peer closes.
 func (p *peer) send(kind stage.Kind, tag byte) {
 	p.t.Helper()
-	mime := webrtc.MimeTypeVP8
+	mime, codec := webrtc.MimeTypeVP8, stage.VP8
 	if kind == stage.Audio {
-		mime = webrtc.MimeTypeOpus
+		mime, codec = webrtc.MimeTypeOpus, stage.Opus
 	}
 	track, err := webrtc.NewTrackLocalStaticRTP(webrtc.RTPCodecCapability{MimeType: mime}, kind.String(), "me")
 	if err != nil {
@@ -184,7 +190,7 @@ func (p *peer) send(kind stage.Kind, tag byte) {
 			}
 		}
 	})
-	p.stops = append(p.stops, pump(p.t, kind, tag, &key, func(pkt *rtp.Packet) {
+	p.stops = append(p.stops, pump(p.t, codec, tag, &key, func(pkt *rtp.Packet) {
 		_ = track.WriteRTP(pkt) // not connected yet, or no more
 	}))
 }
@@ -230,7 +236,12 @@ func (h *house) publish(person string, tag byte) *peer {
 // play joins as a player of video pictures and audio sounds.
 func (h *house) play(person string, video, audio int) *peer {
 	h.t.Helper()
-	p := h.newPeer(person, nil)
+	return h.playWith(person, video, audio, (*webrtc.MediaEngine).RegisterDefaultCodecs)
+}
+
+func (h *house) playWith(person string, video, audio int, speak func(*webrtc.MediaEngine) error) *peer {
+	h.t.Helper()
+	p := h.newPeerWith(person, nil, speak)
 	p.recv(video, audio)
 	if status := p.ask("/whep"); status != http.StatusCreated {
 		h.t.Fatalf("playing was answered with %d", status)

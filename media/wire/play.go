@@ -20,15 +20,15 @@ func (s *session) addTracks() error {
 	if s.offer.count(stage.Audio) == 1 {
 		order[stage.Audio] = []stage.SlotID{stage.Programme}
 	}
-	for _, kind := range s.offer.kinds {
-		t := newTrack(s, order[kind][0])
+	for i, kind := range s.offer.kinds {
+		t := newTrack(s, order[kind][0], s.offer.desc.MediaDescriptions[i].MediaName.Formats)
 		order[kind] = order[kind][1:]
 		sendonly := webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionSendonly}
 		transceiver, err := s.pc.AddTransceiverFromTrack(t, sendonly)
 		if err != nil {
 			return fmt.Errorf("adding slot %v: %w", t.slot, err)
 		}
-		t.sender = transceiver.Sender()
+		t.transceiver, t.sender = transceiver, transceiver.Sender()
 		s.tracks = append(s.tracks, t)
 	}
 	return nil

@@ -24,9 +24,9 @@ func (s *session) receive(remote *webrtc.TrackRemote, receiver *webrtc.RTPReceiv
 	case <-s.ctx.Done():
 		return
 	}
-	kind, seen := stage.Video, &s.videoAt
+	kind, codec, seen := stage.Video, stage.VP8, &s.videoAt // nothing else is negotiated
 	if remote.Kind() == webrtc.RTPCodecTypeAudio {
-		kind, seen = stage.Audio, &s.audioAt
+		kind, codec, seen = stage.Audio, stage.Opus, &s.audioAt
 	}
 	src := s.enter(kind, uint32(remote.SSRC()))
 	if src == nil {
@@ -43,6 +43,7 @@ func (s *session) receive(remote *webrtc.TrackRemote, receiver *webrtc.RTPReceiv
 		if err := p.Unmarshal(buf[:n]); err != nil {
 			continue
 		}
+		p.PayloadType = uint8(codec)
 		s.packets.Add(1)
 		seen.Store(time.Now().UnixNano())
 		src.Write(&p)

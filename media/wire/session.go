@@ -12,6 +12,8 @@ import (
 
 	"github.com/pion/interceptor/pkg/cc"
 	"github.com/pion/webrtc/v4"
+
+	"plenum/media/stage"
 )
 
 // session is one peer connection, a publisher's or a player's.
@@ -44,12 +46,16 @@ type session struct {
 	crypto  [3]string // DTLS version, suite, SRTP profile
 	closers []func()  // withdraw the session from the stage
 
-	reported Leg // what was told last; belongs to Host.report
+	reported Leg    // what was told last; belongs to Host.report
+	warned   string // of which codec the log has been told that it is missing; likewise
 
 	audioAt, videoAt atomic.Int64 // unix ns of the newest packet
 	packets          atomic.Uint64
 	keys             atomic.Uint64
-	feedback         atomic.Bool // transport-wide feedback has come
+	feedback         atomic.Bool   // transport-wide feedback has come
+	missing          atomic.Uint32 // the stage.Codec left out last
+	missingAt        atomic.Int64  // unix ns of the newest packet left out
+	omitted          atomic.Uint64 // packets left out
 }
 
 // errAnswer is returned when pion cannot make an answer in time.
@@ -131,6 +137,11 @@ func (s *session) answer(ctx context.Context) (string, error) {
 	}
 	if err := s.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: text}); err != nil {
 		return "", fmt.Errorf("%w: %w", errOffer, err)
+	}
+	for _, t := range s.tracks {
+		if err := t.narrow(); err != nil {
+			return "", err
+		}
 	}
 	local, err := s.pc.CreateAnswer(nil)
 	if err != nil {
@@ -292,15 +303,26 @@ func (s *session) leg() Leg {
 	recent := func(at *atomic.Int64) bool {
 		return s.up && time.Since(time.Unix(0, at.Load())) < fresh
 	}
-	return Leg{
+	l := Leg{
 		Person: s.person, Direction: s.direction, Session: s.number, Up: s.up,
 		Audio: recent(&s.audioAt), Video: recent(&s.videoAt),
 		DTLS: s.crypto[0], Cipher: s.crypto[1], SRTP: s.crypto[2], Peer: s.peer, Reason: s.reason,
 	}
+	if recent(&s.missingAt) {
+		l.Missing = stage.Codec(s.missing.Load()).String()
+	}
+	return l
+}
+
+// leftOut counts a packet the player cannot be sent. It is called under a slot's lock.
+func (s *session) leftOut(codec stage.Codec) {
+	s.missing.Store(uint32(codec))
+	s.missingAt.Store(time.Now().UnixNano())
+	s.omitted.Add(1)
 }
 
 func (s *session) stats() LegStats {
-	st := LegStats{Leg: s.leg(), Packets: s.packets.Load(), KeyRequests: s.keys.Load()}
+	st := LegStats{Leg: s.leg(), Packets: s.packets.Load(), LeftOut: s.omitted.Load(), KeyRequests: s.keys.Load()}
 	for _, t := range s.tracks {
 		sent, resent, loss := t.figures()
 		st.Packets += sent

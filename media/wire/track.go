@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -24,20 +26,23 @@ const maxResend = 400
 
 // track is one slot on its way to one player: pion's TrackLocal and the stage's Sink.
 type track struct {
-	session *session
-	slot    stage.SlotID
-	sender  *webrtc.RTPSender
+	session     *session
+	slot        stage.SlotID
+	offered     []string // payload types of the media line
+	transceiver *webrtc.RTPTransceiver
+	sender      *webrtc.RTPSender
 
 	// Set by Bind before anything is delivered.
 	ssrc, rtxSSRC uint32
-	pt, rtxPT     uint8
+	formats       []format
 	numbered      bool // packets get a transport-wide number
 	writer        webrtc.TrackLocalWriter
 
 	// Under the slot's lock.
-	header rtp.Header // this player's own: interceptors write their numbers into it
-	rtxBuf []byte
-	rtxSeq uint16
+	header    rtp.Header // this player's own: interceptors write their numbers into it
+	rtxBuf    []byte
+	rtxSeq    uint16
+	numbering numbering
 
 	mu           sync.Mutex
 	packets      uint64
@@ -51,8 +56,8 @@ type track struct {
 	lastReported uint64
 }
 
-func newTrack(s *session, slot stage.SlotID) *track {
-	return &track{session: s, slot: slot, rtxSeq: uint16(rand.Uint32N(1 << 15))}
+func newTrack(s *session, slot stage.SlotID, offered []string) *track {
+	return &track{session: s, slot: slot, offered: offered, rtxSeq: uint16(rand.Uint32N(1 << 15))}
 }
 
 // ID, RID, StreamID and Kind are the track's names in the answer. Every slot is
@@ -69,40 +74,66 @@ func (t *track) Kind() webrtc.RTPCodecType {
 	return webrtc.RTPCodecTypeAudio
 }
 
+// narrow keeps H.264 out of the answer's line if only another line offers it:
+// pion negotiates codecs for all lines of a kind together. It is called before
+// the answer is made.
+func (t *track) narrow() error {
+	kept := t.here(t.sender.GetParameters().Codecs)
+	if err := t.transceiver.SetCodecPreferences(kept); err != nil {
+		return fmt.Errorf("choosing the codecs of slot %v: %w", t.slot, err)
+	}
+	return nil
+}
+
+// here leaves out H.264 that the track's own line does not offer.
+func (t *track) here(codecs []webrtc.RTPCodecParameters) (out []webrtc.RTPCodecParameters) {
+	for _, p := range codecs {
+		if !strings.EqualFold(p.MimeType, webrtc.MimeTypeH264) || slices.Contains(t.offered, strconv.Itoa(int(p.PayloadType))) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
 // Bind learns what was negotiated; pion calls it when the answer is made.
 func (t *track) Bind(c webrtc.TrackLocalContext) (webrtc.RTPCodecParameters, error) {
-	mime := webrtc.MimeTypeVP8
-	if t.slot.Kind() == stage.Audio {
-		mime = webrtc.MimeTypeOpus
-	}
-	var codec webrtc.RTPCodecParameters
-	for _, p := range c.CodecParameters() {
-		if strings.EqualFold(p.MimeType, mime) && codec.MimeType == "" {
-			codec = p
-		}
-	}
-	if codec.MimeType == "" {
-		return codec, webrtc.ErrUnsupportedCodec
-	}
-	for _, p := range c.CodecParameters() {
-		if p.SDPFmtpLine == fmt.Sprintf("apt=%d", codec.PayloadType) {
-			t.rtxPT, t.rtxSSRC = uint8(p.PayloadType), uint32(c.SSRCRetransmission())
-		}
+	all, main := formats(t.slot.Kind(), t.here(c.CodecParameters()))
+	if main.MimeType == "" {
+		return main, webrtc.ErrUnsupportedCodec
 	}
 	for _, e := range c.HeaderExtensions() {
 		t.numbered = t.numbered || e.URI == sdp.TransportCCURI
 	}
-	t.ssrc, t.pt, t.writer = uint32(c.SSRC()), uint8(codec.PayloadType), c.WriteStream()
-	return codec, nil
+	t.ssrc, t.rtxSSRC, t.writer = uint32(c.SSRC()), uint32(c.SSRCRetransmission()), c.WriteStream()
+	t.formats = all
+	return main, nil
+}
+
+// format returns how a codec goes out to this player; ok is false when it was not negotiated.
+func (t *track) format(codec uint8) (f format, ok bool) {
+	for _, f := range t.formats {
+		if uint8(f.codec) == codec {
+			return f, true
+		}
+	}
+	return f, false
 }
 
 // Unbind has nothing to do: the subscription ends with the session.
 func (t *track) Unbind(webrtc.TrackLocalContext) error { return nil }
 
-// Deliver sends one packet of the slot, before it returns.
+// Deliver sends one packet of the slot, before it returns. One of a codec the
+// player has not negotiated is counted and left out.
 func (t *track) Deliver(h rtp.Header, payload []byte) {
+	f, ok := t.format(h.PayloadType)
+	if !ok {
+		t.numbering.leaveOut()
+		t.session.leftOut(stage.Codec(h.PayloadType))
+		return
+	}
 	ts := h.Timestamp
-	h.SSRC, h.PayloadType = t.ssrc, t.pt
+	h.SequenceNumber = t.numbering.place(h.SequenceNumber)
+	h.SSRC, h.PayloadType = t.ssrc, f.pt
 	if !t.write(h, payload) {
 		return
 	}
@@ -133,17 +164,23 @@ func (t *track) write(h rtp.Header, payload []byte) bool {
 // number; that is harmless only if both are the same in every bit, so not when
 // each copy carries a number of its own: AES-GCM must not see one nonce with
 // two different packets.
-func (t *track) canResend() bool { return t.rtxPT != 0 && t.rtxSSRC != 0 || !t.numbered }
+func (t *track) canResend(f format) bool { return t.hasRTX(f) || !t.numbered }
+
+func (t *track) hasRTX(f format) bool { return f.rtxPT != 0 && t.rtxSSRC != 0 }
 
 // resend is the sink for packets a player has missed.
 func (t *track) resend(h rtp.Header, payload []byte) {
-	if t.rtxPT == 0 || t.rtxSSRC == 0 {
-		h.SSRC, h.PayloadType = t.ssrc, t.pt
-	} else {
-		t.rtxBuf = binary.BigEndian.AppendUint16(t.rtxBuf[:0], h.SequenceNumber) // RFC 4588 section 4
+	f, known := t.format(h.PayloadType)
+	seq, had := t.numbering.again(h.SequenceNumber)
+	if !known || !had || !t.canResend(f) {
+		return
+	}
+	h.SSRC, h.PayloadType, h.SequenceNumber = t.ssrc, f.pt, seq
+	if t.hasRTX(f) {
+		t.rtxBuf = binary.BigEndian.AppendUint16(t.rtxBuf[:0], seq) // RFC 4588 section 4
 		t.rtxBuf = append(t.rtxBuf, payload...)
 		payload = t.rtxBuf
-		h.SSRC, h.PayloadType, h.SequenceNumber = t.rtxSSRC, t.rtxPT, t.rtxSeq
+		h.SSRC, h.PayloadType, h.SequenceNumber = t.rtxSSRC, f.rtxPT, t.rtxSeq
 		t.rtxSeq++
 	}
 	if t.write(h, payload) {
@@ -214,7 +251,7 @@ func (t *track) take(p rtcp.Packet) {
 			}
 		}
 	case *rtcp.TransportLayerNack:
-		if p.MediaSSRC == t.ssrc && t.canResend() {
+		if p.MediaSSRC == t.ssrc && slices.ContainsFunc(t.formats, t.canResend) {
 			t.missed(p)
 		}
 	case *rtcp.ReceiverReport:
@@ -238,6 +275,7 @@ func (t *track) missed(p *rtcp.TransportLayerNack) {
 		seqs = append(seqs, pair.PacketList()...)
 	}
 	if seqs = t.allow(seqs, time.Now()); len(seqs) > 0 {
+		t.numbering.ofSlot(seqs)
 		t.session.host.stage.Resend(t.slot, seqs, stage.SinkFunc(t.resend))
 	}
 }

@@ -233,7 +233,12 @@ func (h *Host) report(s *session) {
 	}
 	s.reported = leg
 	h.log.Info("media leg", "person", leg.Person, "direction", leg.Direction, "up", leg.Up, "audio", leg.Audio,
-		"video", leg.Video, "dtls", leg.DTLS, "cipher", leg.Cipher, "srtp", leg.SRTP, "peer", leg.Peer, "reason", leg.Reason)
+		"video", leg.Video, "missing", leg.Missing, "dtls", leg.DTLS, "cipher", leg.Cipher, "srtp", leg.SRTP, "peer", leg.Peer, "reason", leg.Reason)
+	if leg.Missing != "" && leg.Missing != s.warned {
+		s.warned = leg.Missing
+		h.log.Warn("a player has not negotiated the codec of a picture and is shown none of it",
+			"person", leg.Person, "session", leg.Session, "codec", leg.Missing)
+	}
 	if h.onLeg != nil {
 		h.onLeg(leg)
 	}

@@ -3,6 +3,7 @@ package e2e
 import (
 	"bufio"
 	"encoding/json"
+	"fmt"
 	"os/exec"
 	"sync"
 	"testing"
@@ -27,6 +28,8 @@ type peerSide struct {
 	Tracks []struct {
 		Kind   string  `json:"kind"`
 		Frames int     `json:"frames"`
+		Width  int     `json:"width"`
+		Height int     `json:"height"`
 		Luma   float64 `json:"luma"`  // mean brightness of the last picture
 		Level  float64 `json:"level"` // RMS of the last sound, 1 is full scale
 	} `json:"tracks"`
@@ -34,16 +37,21 @@ type peerSide struct {
 
 func (d *demo) startPeer(args ...string) *peer {
 	d.t.Helper()
-	cmd := exec.Command("/usr/bin/python3", append([]string{"../peer/peer.py", "--ca", d.CA, "--seconds", "60"}, args...)...)
-	cmd.Stderr = d.t.Output()
+	return startPeer(d.t, append([]string{"--ca", d.CA}, args...)...)
+}
+
+func startPeer(t *testing.T, args ...string) *peer {
+	t.Helper()
+	cmd := exec.Command("/usr/bin/python3", append([]string{"../peer/peer.py", "--seconds", "60"}, args...)...)
+	cmd.Stderr = t.Output()
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		d.t.Fatal(err)
+		t.Fatal(err)
 	}
 	if err := cmd.Start(); err != nil {
-		d.t.Fatal(err)
+		t.Fatal(err)
 	}
-	d.t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
 	p := &peer{}
 	go func() {
 		for lines := bufio.NewScanner(out); lines.Scan(); {
@@ -74,6 +82,14 @@ func (p *peer) luma() float64 {
 		}
 	}
 	return 0
+}
+
+// size is how large the picture is that is played, or "".
+func (p *peer) size() string {
+	if l := p.now(); l.Play != nil && len(l.Play.Tracks) > 0 {
+		return fmt.Sprintf("%dx%d", l.Play.Tracks[0].Width, l.Play.Tracks[0].Height)
+	}
+	return ""
 }
 
 // TestIndependentStack: another implementation publishes by WHIP and plays by WHEP, one sound and one picture line.
