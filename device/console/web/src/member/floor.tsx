@@ -23,12 +23,17 @@ export function Floor({ view, send }: { view: View; send: Sender["send"] }) {
         )}
         {hint}
       </p>
+      {view.alarm && open && (
+        <p id="floor-alarm" class="alarm-note">
+          {t.mayRaise}
+        </p>
+      )}
       <button
         type="button"
         class={listed ? "big" : "big big-primary"}
         data-action={listed ? "lower" : "raise"}
         aria-disabled={!open || undefined}
-        aria-describedby="floor-hint"
+        aria-describedby={view.alarm ? "floor-hint floor-alarm" : "floor-hint"}
         onClick={() => {
           if (open) void (listed ? send("lower", {}) : send("request", {}));
         }}

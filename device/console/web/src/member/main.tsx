@@ -1,5 +1,6 @@
 import { render } from "preact";
 import "../shared/style.css";
+import "../shared/alarm.css";
 import "./member.css";
 import { App } from "./app";
 

@@ -1,4 +1,5 @@
 import { useEffect, useState } from "preact/hooks";
+import { AlarmBanner } from "../shared/alarm";
 import { Api } from "../shared/api";
 import { useCommands, useLive, useNow } from "../shared/hooks";
 import { Icon } from "../shared/icons";
@@ -28,13 +29,14 @@ export function Member({ token }: { token: string }) {
   const speaks = view?.speakers.some((s) => s.person === view.me.id) ?? false;
 
   useEffect(() => {
-    document.title = `${speaks ? `● ${texts.member.youSpeak}` : texts.member.title} – ${view?.body ?? texts.product}`;
-  }, [texts, speaks, view?.body]);
+    document.title = `${view?.alarm ? `${texts.alarm.title} – ` : ""}${speaks ? `● ${texts.member.youSpeak}` : texts.member.title} – ${view?.body ?? texts.product}`;
+  }, [texts, speaks, view?.body, view?.alarm]);
 
   if (end !== null && end !== "closing") return <Ended end={end} onRetry={() => live.start()} />;
   if (view === null) return <Plain title={texts.loading} />;
   return (
     <div class={speaks ? "member member-speaks" : "member"}>
+      <AlarmBanner alarm={view.alarm} hint={texts.alarm.nobody} />
       <TopLine view={view} now={now} />
       <Alarms stale={state.stale} recorded={view.recorded} />
       <main class="seat">

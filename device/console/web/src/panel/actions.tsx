@@ -4,6 +4,7 @@ import { Icon, type IconName } from "../shared/icons";
 import type { View } from "../shared/types";
 import { Confirm } from "../shared/ui";
 import { useTexts } from "../texts";
+import { notReady } from "./readiness";
 
 interface BigProps {
   icon: IconName;
@@ -36,31 +37,55 @@ function Big({ icon, title, sub, kind = "", pressed, disabled = false, action, o
   );
 }
 
+interface ActionsProps {
+  view: View;
+  send: Sender["send"];
+  onOpen: () => void;
+}
+
+/** The largest key: opens the sitting, and from then on gives the word to the next. */
+function First({ view, noWord, send, onOpen }: ActionsProps & { noWord: string | null }) {
+  const texts = useTexts();
+  const t = texts.panel;
+  const first = view.requests[0];
+  if (view.phase !== "open") {
+    const sub = notReady(view.items).length > 0 ? t.opening.sub : texts.phase[view.phase];
+    return <Big icon="check" kind="big-primary" action="open" title={t.open} sub={sub} onClick={onOpen} />;
+  }
+  return (
+    <Big
+      icon="next"
+      kind="big-primary"
+      action="next"
+      title={t.next}
+      sub={noWord ?? (first ? t.nextWho(first.name) : t.nextNobody)}
+      disabled={!first || noWord !== null}
+      onClick={() => void send("next", {})}
+    />
+  );
+}
+
 /** The chair's few large keys. */
-export function Actions({ view, send }: { view: View; send: Sender["send"] }) {
+export function Actions({ view, send, onOpen }: ActionsProps) {
   const texts = useTexts();
   const [asking, setAsking] = useState(false);
   const t = texts.panel;
   const open = view.phase === "open";
   const notOpen = open ? null : texts.problem.not_open;
+  const noWord = notOpen ?? (view.alarm ? texts.alarm.noWord : null);
   const speaks = view.speakers.some((s) => s.person === view.me.id);
   const listed = view.requests.some((r) => r.person === view.me.id);
-  const first = view.requests[0];
   return (
     <section class="actions" aria-label={t.actions}>
-      {open ? (
-        <Big icon="next" kind="big-primary" action="next" title={t.next} sub={first ? t.nextWho(first.name) : t.nextNobody} disabled={!first} onClick={() => void send("next", {})} />
-      ) : (
-        <Big icon="check" kind="big-primary" action="open" title={t.open} sub={texts.phase[view.phase]} onClick={() => void send("open", {})} />
-      )}
+      <First view={view} noWord={noWord} send={send} onOpen={onOpen} />
       <Big
         icon="priority"
         kind={view.silenced ? "big-held" : ""}
         action="hold"
         pressed={view.silenced}
         title={view.silenced ? t.holdOn : t.hold}
-        sub={notOpen ?? (view.silenced ? t.holdIsOn : t.holdOff)}
-        disabled={!open}
+        sub={noWord ?? (view.silenced ? t.holdIsOn : t.holdOff)}
+        disabled={noWord !== null}
         onClick={() => void send("priority", { priority: view.silenced ? "release" : "hold" })}
       />
       <Big
@@ -78,8 +103,8 @@ export function Actions({ view, send }: { view: View; send: Sender["send"] }) {
         action="my-mic"
         pressed={speaks}
         title={t.myMic}
-        sub={notOpen ?? (speaks ? t.myMicOn : t.myMicOff)}
-        disabled={!open}
+        sub={noWord ?? (speaks ? t.myMicOn : t.myMicOff)}
+        disabled={noWord !== null}
         onClick={() => void (speaks ? send("yield", {}) : send("request", {}))}
       />
       <Big

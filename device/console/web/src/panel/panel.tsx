@@ -1,19 +1,18 @@
 import { useEffect, useState } from "preact/hooks";
 import { Api } from "../shared/api";
-import { useCommands, useLive, useNow, usePrevious } from "../shared/hooks";
+import { type Sender, useCommands, useLive, useNow, usePrevious } from "../shared/hooks";
 import type { View } from "../shared/types";
 import { Alarms, Announcer, Button, IconButton, Notice, originText, Plain } from "../shared/ui";
 import { problemText, type Texts, useTexts } from "../texts";
 import { Actions } from "./actions";
+import { PanelAlarm } from "./alarm";
 import { Faults } from "./faults";
-import { People } from "./people";
-import { Requests } from "./requests";
-import { Sitting } from "./sitting";
+import { goTo, Lists, type Tab } from "./lists";
+import { Opening } from "./opening";
+import { itemName, notReady, Readiness } from "./readiness";
+import { SelftestNews, useSelftest } from "./selftest";
 import { Speakers } from "./speakers";
 import { StatusLine } from "./status";
-
-type Tab = "list" | "people" | "sitting";
-const TABS: Tab[] = ["list", "people", "sitting"];
 
 interface PanelProps {
   token: string;
@@ -26,7 +25,10 @@ export function Panel({ token, onSignedOut }: PanelProps) {
   const texts = useTexts();
   const [api] = useState(() => new Api(token));
   const { live, state } = useLive(token);
-  const { send, error, dismiss } = useCommands(api);
+  const sender = useCommands(api);
+  const opening = useOpening(state.view, sender);
+  const selftest = useSelftest(api);
+  const [tab, setTab] = useState<Tab>("list");
   const now = useNow(state.offset);
   const { view, end } = state;
 
@@ -35,8 +37,8 @@ export function Panel({ token, onSignedOut }: PanelProps) {
   }, [end, onSignedOut]);
   useEffect(() => {
     const n = view?.requests.length ?? 0;
-    document.title = `${n > 0 ? `(${n}) ` : ""}${texts.panel.tabs.list} – ${texts.product}`;
-  }, [texts, view?.requests.length]);
+    document.title = `${view?.alarm ? `${texts.alarm.title} – ` : ""}${n > 0 ? `(${n}) ` : ""}${texts.panel.tabs.list} – ${texts.product}`;
+  }, [texts, view?.requests.length, view?.alarm]);
 
   if (end === "replaced" || end === "revoked") {
     return (
@@ -50,78 +52,59 @@ export function Panel({ token, onSignedOut }: PanelProps) {
   if (view === null) return <Plain title={texts.loading} />;
   return (
     <div class="panel">
+      <PanelAlarm alarm={view.alarm} send={sender.send} />
       <StatusLine view={view} now={now} />
       <Alarms stale={state.stale} recorded={view.recorded} />
       <Faults faults={view.faults} />
-      <main class="board">
-        <Lists view={view} now={now} send={send} onSignOut={() => onSignedOut(false)} />
+      <Readiness view={view} onShow={() => goTo("devices", setTab)} />
+      <main class="board" tabIndex={-1}>
+        <Lists
+          {...{ api, view, now, selftest, tab }}
+          send={sender.send}
+          onTab={setTab}
+          onOpen={opening.open}
+          onSignOut={() => onSignedOut(false)}
+        />
         <div class="side">
-          <div class="refusal" role="alert">
-            {error && (
-              <div class="refusal-row">
-                <Notice tone="danger" title={texts.panel.failed(problemText(texts, error))} />
-                <IconButton icon="close" label={texts.panel.dismiss} onClick={dismiss} />
-              </div>
-            )}
-          </div>
+          <Refusal sender={sender} />
           {view.silenced && <Notice tone="warning" title={texts.silenced} role="status" />}
-          <Speakers view={view} now={now} send={send} />
-          <Actions view={view} send={send} />
+          <Speakers view={view} now={now} send={sender.send} />
+          <Actions view={view} send={sender.send} onOpen={opening.open} />
         </div>
       </main>
+      {opening.asking && <Opening items={view.items} sender={sender} onDone={opening.done} />}
       <News view={view} />
+      <SelftestNews selftest={selftest} shown={tab === "devices"} />
     </div>
   );
 }
 
-interface ListsProps {
-  view: View;
-  now: number;
-  send: ReturnType<typeof useCommands>["send"];
-  onSignOut: () => void;
+/** Opens the sitting; while a required device is red, or the box says that one is, it asks for each by name first. */
+function useOpening(view: View | null, { send, error }: Sender) {
+  const [asking, setAsking] = useState(false);
+  useEffect(() => {
+    if (error === "not_ready") setAsking(true);
+  }, [error]);
+  useEffect(() => {
+    if (view?.phase === "open") setAsking(false); // somebody else was quicker
+  }, [view?.phase]);
+  const open = () => {
+    if (view !== null && notReady(view.items).length > 0) setAsking(true);
+    else void send("open", {});
+  };
+  return { asking, open, done: () => setAsking(false) };
 }
 
-/** The left side: three views as tabs (WAI-ARIA tabs pattern, arrow keys move between them). */
-function Lists({ view, now, send, onSignOut }: ListsProps) {
+function Refusal({ sender: { error, dismiss } }: { sender: Sender }) {
   const texts = useTexts();
-  const [tab, setTab] = useState<Tab>("list");
-  const counts: Record<Tab, number | null> = {
-    list: view.requests.length,
-    people: view.people.filter((p) => p.presence !== "absent").length,
-    sitting: null,
-  };
-  const key = (event: KeyboardEvent) => {
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (step === undefined) return;
-    const next = TABS[(TABS.indexOf(tab) + step + TABS.length) % TABS.length]!;
-    setTab(next);
-    document.getElementById(`tab-${next}`)?.focus();
-  };
   return (
-    <div class="lists">
-      <div class="tabs" role="tablist" aria-label={texts.panel.tabsLabel} onKeyDown={key}>
-        {TABS.map((name) => (
-          <button
-            key={name}
-            id={`tab-${name}`}
-            type="button"
-            role="tab"
-            class="tab"
-            aria-selected={tab === name}
-            aria-controls="tabpanel"
-            tabIndex={tab === name ? 0 : -1}
-            onClick={() => setTab(name)}
-          >
-            {texts.panel.tabs[name]}
-            {counts[name] !== null && <span class={name === "list" && counts[name] > 0 ? "tab-count tab-count-on" : "tab-count"}>{counts[name]}</span>}
-          </button>
-        ))}
-      </div>
-      <div class="tabpanel" id="tabpanel" role="tabpanel" aria-labelledby={`tab-${tab}`} tabIndex={-1}>
-        {tab === "list" && <Requests view={view} now={now} send={send} />}
-        {tab === "people" && <People view={view} send={send} />}
-        {tab === "sitting" && <Sitting view={view} send={send} onSignOut={onSignOut} />}
-      </div>
+    <div class="refusal" role="alert">
+      {error && (
+        <div class="refusal-row">
+          <Notice tone="danger" title={texts.panel.failed(problemText(texts, error))} />
+          <IconButton icon="close" label={texts.panel.dismiss} onClick={dismiss} />
+        </div>
+      )}
     </div>
   );
 }
@@ -136,6 +119,10 @@ export function news(texts: Texts, before: View | undefined, view: View): string
   });
   for (const s of view.speakers) if (!before.speakers.some((b) => b.grant === s.grant)) parts.push(t.speaks(s.name));
   for (const b of before.speakers) if (!view.speakers.some((s) => s.person === b.person)) parts.push(t.stopped(b.name));
+  const was = notReady(before.items);
+  const is = notReady(view.items);
+  for (const i of is) if (!was.some((w) => w.id === i.id)) parts.push(t.bad(itemName(texts, i.id, i.name)));
+  for (const w of was) if (!is.some((i) => i.id === w.id)) parts.push(t.back(itemName(texts, w.id, w.name)));
   return parts.join(". ");
 }
 

@@ -3,6 +3,7 @@ import type { Sender } from "../shared/hooks";
 import type { Leg, Person, View } from "../shared/types";
 import { Button, PresenceMark } from "../shared/ui";
 import { type Texts, useTexts } from "../texts";
+import { ALARM_NOTE, AlarmNote } from "./alarm";
 import { useKeptFocus } from "./focus";
 
 const fold = (text: string) => text.toLocaleLowerCase("de").normalize("NFD").replace(/\p{M}/gu, "");
@@ -26,6 +27,7 @@ export function People({ view, send }: { view: View; send: Sender["send"] }) {
   const people = choosePeople(view.people, search);
   return (
     <div class="people" ref={root}>
+      <AlarmNote alarm={view.alarm} />
       <div class="kern-form-input search">
         <label class="kern-label" for="search">
           {texts.panel.search}
@@ -80,7 +82,13 @@ function Row({ person, view, send, texts }: { person: Person; view: View; send: 
             {texts.panel.withdraw}
           </Button>
         ) : (
-          <Button label={texts.panel.grantTo(name)} action="grant" onClick={() => void send("grant", { person: id })}>
+          <Button
+            label={texts.panel.grantTo(name)}
+            action="grant"
+            disabled={view.alarm !== null}
+            describedBy={view.alarm ? ALARM_NOTE : undefined}
+            onClick={() => void send("grant", { person: id })}
+          >
             {texts.panel.grant}
           </Button>
         )}

@@ -4,6 +4,7 @@ import { timesOfDay, duration } from "../shared/time";
 import type { Request, View } from "../shared/types";
 import { Button, IconButton, OriginMark } from "../shared/ui";
 import { type Texts, useTexts } from "../texts";
+import { ALARM_NOTE, AlarmNote } from "./alarm";
 import { useKeptFocus } from "./focus";
 
 const FRESH = 6000; // ms for which a new request is marked
@@ -16,6 +17,7 @@ export function Requests({ view, now, send }: { view: View; now: number; send: S
   const times = timesOfDay(view.requests.map((r) => r.at));
   return (
     <div ref={root}>
+      <AlarmNote alarm={view.alarm} />
       {view.requests.length === 0 && (
         <div class="empty" data-rest tabIndex={-1}>
           <p class="empty-title">{texts.panel.empty}</p>
@@ -24,7 +26,7 @@ export function Requests({ view, now, send }: { view: View; now: number; send: S
       )}
       <ol class="rows" role="list" aria-label={texts.panel.tabs.list}>
         {view.requests.map((request, index) => (
-          <Row key={request.id} request={request} index={index} count={view.requests.length} time={times[index]!} now={now} send={send} />
+          <Row key={request.id} request={request} index={index} count={view.requests.length} time={times[index]!} now={now} alarm={view.alarm !== null} send={send} />
         ))}
       </ol>
     </div>
@@ -37,10 +39,11 @@ interface RowProps {
   count: number;
   time: string;
   now: number;
+  alarm: boolean;
   send: Sender["send"];
 }
 
-function Row({ request, index, count, time, now, send }: RowProps) {
+function Row({ request, index, count, time, now, alarm, send }: RowProps) {
   const texts = useTexts();
   const { person, name } = request;
   const waited = now - Date.parse(request.at);
@@ -62,7 +65,14 @@ function Row({ request, index, count, time, now, send }: RowProps) {
         <span class="waits">{texts.panel.waits(duration(waited))}</span>
       </div>
       <div class="row-actions">
-        <Button kind="primary" label={texts.panel.grantTo(name)} action="grant" onClick={() => void send("grant", { person })}>
+        <Button
+          kind="primary"
+          label={texts.panel.grantTo(name)}
+          action="grant"
+          disabled={alarm}
+          describedBy={alarm ? ALARM_NOTE : undefined}
+          onClick={() => void send("grant", { person })}
+        >
           {texts.panel.grant}
         </Button>
         <IconButton icon="up" label={texts.panel.up(name)} action="up" disabled={index === 0} onClick={() => void send("move", { person, index: index - 1 })} />

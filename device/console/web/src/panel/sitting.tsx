@@ -7,8 +7,15 @@ import { useTexts } from "../texts";
 
 const MODES: Mode[] = ["chair_grants", "first_come", "override"];
 
+interface SittingProps {
+  view: View;
+  send: Sender["send"];
+  onOpen: () => void;
+  onSignOut: () => void;
+}
+
 /** Opening and closing, the rules of the list, and how the desks stand. */
-export function Sitting({ view, send, onSignOut }: { view: View; send: Sender["send"]; onSignOut: () => void }) {
+export function Sitting({ view, send, onOpen, onSignOut }: SittingProps) {
   const texts = useTexts();
   const t = texts.panel;
   const [asking, setAsking] = useState(false);
@@ -28,7 +35,7 @@ export function Sitting({ view, send, onSignOut }: { view: View; send: Sender["s
             {t.closeSitting}
           </Button>
         ) : (
-          <Button kind="primary" action="open-sitting" onClick={() => void send("open", {})}>
+          <Button kind="primary" action="open-sitting" onClick={onOpen}>
             {t.open}
           </Button>
         )}

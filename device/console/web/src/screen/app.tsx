@@ -22,7 +22,8 @@ function Following({ token }: { token: string }) {
   if (state.end === "unauthorized" || state.end === "revoked") return <Slate title={texts.screen.badLink} />;
   if (state.end === "replaced") return <Slate title={texts.screen.replaced} />;
   if (state.view === null) return <Slate title={texts.loading} />;
-  // Out of date is worse than nothing in front of an assembly: no name stands there that may be wrong.
-  if (state.stale) return <Slate title={texts.screen.lost} hint={texts.screen.lostHint} />;
-  return <Screen token={token} view={state.view} now={now} snapshots={state.snapshots} current={() => live.state.view} />;
+  // Out of date is worse than nothing in front of an assembly: no name stands there that may be wrong. Only an alarm
+  // stays: what broke the connection may be its cause.
+  if (state.stale && state.view.alarm === null) return <Slate title={texts.screen.lost} hint={texts.screen.lostHint} />;
+  return <Screen token={token} view={state.view} now={now} stale={state.stale} snapshots={state.snapshots} current={() => live.state.view} />;
 }

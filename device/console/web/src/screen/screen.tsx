@@ -2,11 +2,11 @@ import { useEffect, useState } from "preact/hooks";
 import type { Diagnosis } from "../shared/diagnosis";
 import { Icon } from "../shared/icons";
 import { Picture } from "../shared/picture";
-import { clock } from "../shared/time";
-import type { Speaker, View } from "../shared/types";
+import { clock, moment } from "../shared/time";
+import type { Alarm, Speaker, View } from "../shared/types";
 import { originText } from "../shared/ui";
 import { Player } from "../shared/whep";
-import { type Texts, useTexts } from "../texts";
+import { otherTexts, type Texts, useTexts } from "../texts";
 
 const SHOWN = 4; // waiting people that are named
 
@@ -26,13 +26,15 @@ interface ScreenProps {
   token: string;
   view: View;
   now: number;
+  stale: boolean;
   snapshots: number;
   current: () => View | null;
 }
 
-export function Screen({ token, view, now, snapshots, current }: ScreenProps) {
+export function Screen({ token, view, now, stale, snapshots, current }: ScreenProps) {
   const texts = useTexts();
   const { player, generation } = usePlayer(token, snapshots, current);
+  if (view.alarm) return <AlarmScreen alarm={view.alarm} stale={stale} />;
   const remote = view.word.kind === "remote";
   return (
     <div class={remote ? "screen screen-video" : "screen"}>
@@ -56,6 +58,30 @@ export function Screen({ token, view, now, snapshots, current }: ScreenProps) {
       </main>
       <Next view={view} texts={texts} />
     </div>
+  );
+}
+
+/** The alarm fills the screen; nobody can choose a language there, so it says it in both. */
+function AlarmScreen({ alarm, stale }: { alarm: Alarm; stale: boolean }) {
+  const texts = useTexts();
+  const other = otherTexts(texts);
+  return (
+    <main class="screen screen-alarmed">
+      <div role="alert">
+        <h1>
+          <Icon name="warning" large />
+          {texts.alarm.title}
+        </h1>
+        <p class="screen-rests">{texts.alarm.rests}</p>
+        <p class="screen-follow">{texts.alarm.follow}</p>
+        <p class="screen-other" lang={other.lang}>
+          {other.alarm.rests} {other.alarm.follow}
+        </p>
+        <p class="screen-cause">
+          {texts.alarm.about(alarm.reason, moment(alarm.since, Date.now(), texts.lang))} {stale && texts.screen.lost}
+        </p>
+      </div>
+    </main>
   );
 }
 

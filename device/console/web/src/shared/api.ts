@@ -1,5 +1,5 @@
 import { Backoff, pause } from "./backoff";
-import type { CommandName, Commands, View } from "./types";
+import type { CommandName, Commands, Device, Report, View } from "./types";
 
 /** A refusal by the box (its stable problem code), or "network" when the box was not reached at all. */
 export class ApiError extends Error {
@@ -22,6 +22,7 @@ export interface Session {
 }
 
 const TIMEOUT = 8000; // ms for one attempt
+const SELFTEST = 40_000; // ms; the box itself ends one after 25 s
 const ATTEMPTS = 4;
 
 /** Reads the problem document of a refused call; a body that is none still gives a code. */
@@ -64,6 +65,24 @@ export class Api {
     return (await response.json()) as View;
   }
 
+  /** All devices and how they do; for the chair. */
+  async devices(signal: AbortSignal): Promise<Device[]> {
+    const response = await this.call("/api/v1/devices", {
+      headers: { Authorization: `Bearer ${this.token}` },
+      cache: "no-store",
+      signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT)]),
+    });
+    if (!response.ok) throw await problem(response);
+    return ((await response.json()) as { devices: Device[] | null }).devices ?? [];
+  }
+
+  /** Runs the self-test; takes up to 20 s. It is not sent again by itself: it may be heard in the hall. */
+  async selftest(): Promise<Report> {
+    const response = await this.#once("/api/v1/selftest", {}, { Authorization: `Bearer ${this.token}` }, SELFTEST);
+    const report = (await response.json()) as Omit<Report, "checks"> & { checks: Report["checks"] | null };
+    return { ...report, checks: report.checks ?? [] };
+  }
+
   /**
    * Sends a command. When the network fails or the box is restarting it is sent again with the same key, so that a
    * command whose answer was lost is not carried out twice.
@@ -82,9 +101,9 @@ export class Api {
     }
   }
 
-  async #once(path: string, body: unknown, headers: Record<string, string>): Promise<Response> {
+  async #once(path: string, body: unknown, headers: Record<string, string>, limit = TIMEOUT): Promise<Response> {
     const timeout = new AbortController();
-    const timer = setTimeout(() => timeout.abort(), TIMEOUT);
+    const timer = setTimeout(() => timeout.abort(), limit);
     let response: Response;
     try {
       response = await this.call(path, {

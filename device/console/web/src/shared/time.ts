@@ -23,6 +23,13 @@ export function duration(ms: number): string {
   return `${Math.floor(minutes / 60)}:${two(minutes % 60)}:${two(seconds % 60)}`;
 }
 
+/** A time of day; one that is not of the present day has its day before it. */
+export function moment(at: string, now: number, lang: string): string {
+  const then = new Date(at);
+  if (then.toDateString() === new Date(now).toDateString()) return timeOfDay(at);
+  return `${then.toLocaleDateString(lang === "de" ? "de-DE" : "en-GB", { day: "numeric", month: "short" })}, ${clock(then.getTime())}`;
+}
+
 /** The hour and minute as HH:MM. */
 export function clock(ms: number): string {
   return timeOfDay(ms).slice(0, 5);

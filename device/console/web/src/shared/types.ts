@@ -83,6 +83,75 @@ export interface Desk {
   reason?: string;
 }
 
+/** A contact of the house (fire, emergency) that makes the sitting rest. */
+export interface Alarm {
+  reason: string;
+  since: string;
+  /** The contact is free again; the chair may end the alarm. */
+  over: boolean;
+}
+
+/** A device as far as opening a sitting depends on it; told to the chair. */
+export interface Item {
+  /** Kind and name, such as "camera/Totale". */
+  id: string;
+  name: string;
+  required: boolean;
+  /** A sitting cannot count on it now. */
+  red: boolean;
+  reason: string;
+}
+
+/** A red device without which the sitting was opened by name; told to the chair. */
+export interface Override {
+  item: string;
+  name: string;
+  /** Why it was red then. */
+  reason: string;
+  /** The chair's name; empty: the technician. */
+  by: string;
+  at: string;
+}
+
+export type DeviceState = "starting" | "live" | "degraded" | "lost";
+
+/** A device as it is now. */
+export interface Device {
+  id: string;
+  /** camera, microphone, output, desk, lines, record */
+  kind: string;
+  name: string;
+  /** How the configuration names the thing itself, such as "usb:SERIAL". */
+  device: string;
+  required: boolean;
+  state: DeviceState;
+  /** One line with what to do; empty when live. */
+  reason: string;
+  /** What it runs at; empty when it does not. */
+  mode: string;
+  since: string;
+}
+
+/** One line of a self-test. */
+export interface Check {
+  id: string;
+  name: string;
+  required: boolean;
+  ok: boolean;
+  /** Left out, and why is in the text; neither good nor bad. */
+  left: boolean;
+  text_de: string;
+  text_en: string;
+  took_ns: number;
+}
+
+/** The outcome of a self-test. */
+export interface Report {
+  at: string;
+  go: boolean;
+  checks: Check[];
+}
+
 /** The whole sitting as one caller sees it. */
 export interface View {
   seq: number;
@@ -102,6 +171,9 @@ export interface View {
   word: Word;
   desks: Desk[];
   faults: Fault[];
+  alarm: Alarm | null;
+  items: Item[];
+  overrides: Override[];
   media: { voices: number };
 }
 
@@ -110,7 +182,8 @@ export type GoneCode = "replaced" | "revoked" | "closing";
 
 /** Commands and what each takes; a missing person is the caller. */
 export interface Commands {
-  open: Record<string, never>;
+  /** Ids of red required items without which the sitting opens nevertheless. */
+  open: { overrides?: string[] };
   close: Record<string, never>;
   request: { person?: string; queue?: boolean };
   lower: { person?: string };
@@ -122,5 +195,6 @@ export interface Commands {
   yield: { person?: string };
   priority: { priority: Priority };
   rules: { mode: Mode; limit: number };
+  all_clear: Record<string, never>;
 }
 export type CommandName = keyof Commands;

@@ -15,7 +15,7 @@ interface ButtonProps {
   /** Name for screen readers where the visible words need a complement; must begin with the visible words. */
   label?: string;
   pressed?: boolean;
-  describedBy?: string;
+  describedBy?: string | undefined;
   disabled?: boolean;
   submit?: boolean;
   class?: string;
@@ -122,43 +122,70 @@ export function Announcer({ text, urgent = false }: { text: string; urgent?: boo
   );
 }
 
-/** A question before something that cannot be undone by a second touch. The harmless answer has the focus. */
-export function Confirm(props: { title: string; body: string; yes: string; no: string; onYes: () => void; onNo: () => void }) {
+interface DialogProps {
+  title: string;
+  /** The sentence that is read out with the title. */
+  lead: string;
+  children?: ComponentChildren;
+  footer: (close: () => void) => ComponentChildren;
+  onClose: () => void;
+}
+
+/** A modal dialog; Escape closes it, the focus goes back to where it came from. */
+export function Dialog({ title, lead, children, footer, onClose }: DialogProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   const id = useId();
   useEffect(() => {
     dialog.current?.showModal();
   }, []);
   return (
-    <dialog class="kern-dialog" ref={dialog} aria-labelledby={`${id}-t`} aria-describedby={`${id}-b`} onClose={props.onNo}>
+    <dialog class="kern-dialog" ref={dialog} aria-labelledby={`${id}-t`} aria-describedby={`${id}-b`} onClose={onClose}>
       <header class="kern-dialog__header">
         <h2 class="kern-title kern-title--large" id={`${id}-t`}>
-          {props.title}
+          {title}
         </h2>
       </header>
       <section class="kern-dialog__body">
         <p class="kern-body" id={`${id}-b`}>
-          {props.body}
+          {lead}
         </p>
+        {children}
       </section>
-      <footer class="kern-dialog__footer">
-        <Button kind="secondary" action="dialog-no" onClick={() => dialog.current?.close()}>
-          {props.no}
-        </Button>
-        <Button
-          kind="primary"
-          class="danger"
-          action="dialog-yes"
-          onClick={() => {
-            props.onYes();
-            dialog.current?.close();
-          }}
-        >
-          {props.yes}
-        </Button>
-      </footer>
+      <footer class="kern-dialog__footer">{footer(() => dialog.current?.close())}</footer>
     </dialog>
   );
+}
+
+interface ConfirmProps {
+  title: string;
+  body: string;
+  yes: string;
+  no: string;
+  onYes: () => void;
+  onNo: () => void;
+}
+
+/** A question before something that cannot be undone by a second touch. The harmless answer has the focus. */
+export function Confirm({ title, body, yes, no, onYes, onNo }: ConfirmProps) {
+  const footer = (close: () => void) => (
+    <>
+      <Button kind="secondary" action="dialog-no" onClick={close}>
+        {no}
+      </Button>
+      <Button
+        kind="primary"
+        class="danger"
+        action="dialog-yes"
+        onClick={() => {
+          onYes();
+          close();
+        }}
+      >
+        {yes}
+      </Button>
+    </>
+  );
+  return <Dialog title={title} lead={body} footer={footer} onClose={onNo} />;
 }
 
 /** How a request came in, as a word. */

@@ -43,6 +43,11 @@ export function useTexts(): Texts {
   return languages[current];
 }
 
+/** The texts in the other language, for what everybody in a hall must understand. */
+export function otherTexts(texts: Texts): Texts {
+  return texts === de ? en : de;
+}
+
 /** The words for a problem code; an unknown code is told as an internal error. */
 export function problemText(texts: Texts, code: string): string {
   return code in texts.problem ? texts.problem[code as ProblemCode] : texts.problem.internal;

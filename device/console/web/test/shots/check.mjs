@@ -19,7 +19,7 @@ export async function complaints(page) {
 function measure(target) {
   const list = [];
   for (const element of document.querySelectorAll("button, a[href], input, select, summary, [role=tab]")) {
-    const outer = element.matches("input[type=radio]") ? element.closest("label") : element;
+    const outer = element.matches("input[type=radio], input[type=checkbox]") ? element.closest("label") : element;
     const { width, height } = outer.getBoundingClientRect();
     if (width === 0 && height === 0) continue;
     if (Math.round(height) < target || Math.round(width) < target) list.push(`target ${Math.round(width)}x${Math.round(height)}: ${outer.outerHTML.slice(0, 100)}`);

@@ -28,6 +28,73 @@ export const speaker = (person, origin, ms, more = {}) => ({ grant: ++number, ..
 
 const desks = [{ name: "Quinta Saal", link: "live" }];
 
+const device = (kind, name, spec, state, more = {}) => ({
+  id: `${kind}/${name}`,
+  kind,
+  name,
+  device: spec,
+  required: false,
+  state,
+  reason: "",
+  mode: "",
+  since: ago(3_700_000),
+  ...more,
+});
+
+/** The devices of the house when all is well. */
+export const devices = () => [
+  device("camera", "Totale", "usb:A1B2C3D4", "live", { required: true, mode: "MJPG 1280x720 at 30/s" }),
+  device("camera", "Rednerpult", "/dev/v4l/by-path/pci-0000:00:14.0-usb-0:3:1.0-video-index0", "live", { mode: "YUYV 640x360 at 25/s" }),
+  device("microphone", "Saal", "card:Saal,0", "live", { required: true, mode: "48000 Hz, 8 channels" }),
+  device("output", "Saallautsprecher", "usb:FS12-0001", "live", { required: true, mode: "48000 Hz, 2 channels" }),
+  device("desk", "Quinta Saal", "usb:DESK24", "live", { required: true, mode: "24 seats" }),
+  device("lines", "Saal", "gpiochip0", "live"),
+  device("record", "Protokoll", "/var/lib/plenum", "live", { required: true }),
+];
+
+const gone = { state: "lost", mode: "", since: ago(95_000), reason: "no camera with the USB serial number A1B2C3D4: plug it in, any port will do" };
+const silent = { state: "lost", mode: "", since: ago(12_000), reason: "the card Saal is not there: plug it in" };
+const coming = { state: "starting", mode: "", since: ago(3_000) };
+const slow = { state: "degraded", mode: "YUYV 640x360 at 12/s", since: ago(90_000_000), reason: "gives 12 of 25 frames/s: look at the light and the cable" };
+
+/** The same with trouble: two required devices are lost, one comes up, one is too slow. */
+export const troubled = () => {
+  const list = devices();
+  return [{ ...list[0], ...gone }, { ...list[1], ...slow }, { ...list[2], ...silent }, { ...list[3], required: false, ...coming }, ...list.slice(4)];
+};
+
+/** What the sitting knows of the devices. */
+export const items = (list = devices()) =>
+  list.map(({ id, name, required, state, reason }) => ({ id, name, required, red: state === "starting" || state === "lost", reason }));
+
+const check = (id, name, ok, de, en, more = {}) => ({ id, name, required: true, ok, left: false, text_de: de, text_en: en, took_ns: 420_000_000, ...more });
+
+/** Outcomes of a self-test. */
+export const reports = {
+  go: () => ({
+    at: ago(0),
+    go: true,
+    checks: [
+      check("camera/Totale", "Totale", true, "bewegtes Bild, 30 Bilder je Sekunde wie verlangt", "moving picture, 30 frames/s as asked for"),
+      check("microphone/Saal", "Saal", true, "Signal −31 dBFS, Ruhe −64 dBFS", "signal −31 dBFS, floor −64 dBFS"),
+      check("output/Saallautsprecher", "Saallautsprecher", false, "ausgelassen, weil die Sitzung läuft: der Prüfton wäre im Saal zu hören", "left out because the sitting is open: the tone would be heard in the hall", { required: false, left: true }),
+      check("desk/Quinta Saal", "Quinta Saal", true, "24 Plätze haben geantwortet", "24 seats answered"),
+      check("lines/Saal", "Saal", true, "4 Ausgänge lesen sich zurück, wie sie gesetzt sind", "4 outputs read back as they are set", { required: false }),
+      check("clock", "Uhr", true, "geht 12 ms vor", "is 12 ms fast"),
+      check("disk", "Speicher", true, "beschreibbar, 41 GB frei", "can be written, 41 GB free"),
+    ],
+  }),
+  noGo: () => {
+    const report = reports.go();
+    report.go = false;
+    report.checks[0] = check("camera/Totale", "Totale", false, "kein Bild: die Kamera steckt nicht; bitte anstecken", "no picture: the camera is not plugged in; plug it in");
+    report.checks[4] = check("lines/Saal", "Saal", false, "Ausgang on-air liest sich nicht zurück; Leitung prüfen", "output on-air does not read back; look at the wire", { required: false });
+    return report;
+  },
+};
+
+const alarm = (over) => ({ reason: "Brandmeldekontakt Foyer", since: ago(41_000), over });
+
 export const base = () => ({
   recorded: true,
   body: "Rat der Stadt Musterstadt",
@@ -43,6 +110,9 @@ export const base = () => ({
   word: { kind: "hall" },
   desks,
   faults: [],
+  alarm: null,
+  items: items(),
+  overrides: [],
   media: { voices: 2 },
 });
 
@@ -87,5 +157,19 @@ export const moments = {
       { seat: "12", name: "Karla Vogt", on: false, reason: "no answer", at: ago(9_000) },
     ],
   }),
+  alarm: () => ({ ...base(), requests: six().slice(0, 4), alarm: alarm(false) }),
+  alarmOver: () => ({ ...base(), requests: six().slice(0, 4), alarm: alarm(true) }),
+  alarmFull: () => ({ ...base(), recorded: false, requests: six(), alarm: alarm(false), items: items(troubled()) }),
+  red: () => ({ ...moments.ready(), items: items(troubled()) }),
+  oneRed: () => ({ ...moments.ready(), items: items([troubled()[0], ...devices().slice(1)]) }),
+  waived: () => ({
+    ...moments.waiting(),
+    items: items([troubled()[0], ...devices().slice(1)]),
+    overrides: [
+      { item: "camera/Totale", name: "Totale", reason: gone.reason, by: "Dr. Helga Wiesengrund", at: ago(61_000) },
+      { item: "microphone/Saal", name: "Saal", reason: silent.reason, by: "Dr. Helga Wiesengrund", at: ago(61_000) },
+    ],
+  }),
+  failedLater: () => ({ ...moments.waiting(), items: items(troubled()) }),
   closed: () => ({ ...base(), phase: "closed" }),
 };

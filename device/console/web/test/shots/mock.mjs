@@ -2,7 +2,7 @@
 import { createReadStream, existsSync } from "node:fs";
 import { createServer } from "node:http";
 import { extname, join } from "node:path";
-import { request, speaker } from "./council.mjs";
+import { devices, reports, request, speaker } from "./council.mjs";
 
 const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".woff2": "font/woff2", ".svg": "image/svg+xml" };
 const CSP = "default-src 'self'; img-src 'self' data:; media-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
@@ -23,6 +23,10 @@ export class Mock {
     this.beats = true;
     this.unknown = new Set(); // tokens that are refused
     this.deleted = 0;
+    this.devices = devices();
+    this.deviceCalls = 0;
+    this.report = reports.go();
+    this.selftest = Promise.resolve(); // when the present self-test ends
     this.server = createServer((req, res) => this.#serve(req, res).catch((error) => res.destroy(error)));
     this.beat = setInterval(() => this.beats && this.#write(": beat\n\n"), 3000);
   }
@@ -91,6 +95,16 @@ export class Mock {
     if (!person || this.unknown.has(token)) return problem(res, 401, "unauthorized");
     if (path === "/api/v1/events") return this.#events(res, person);
     if (path === "/api/v1/state") return json(res, this.#seen(person));
+    if (path === "/api/v1/devices") {
+      this.deviceCalls++;
+      return this.devices === null ? problem(res, 503, "busy") : json(res, { devices: this.devices });
+    }
+    if (path === "/api/v1/selftest") {
+      const refusal = this.refusals.shift();
+      if (refusal) return problem(res, 409, refusal);
+      await this.selftest;
+      return json(res, this.report);
+    }
     if (path.startsWith("/api/v1/commands/")) return this.#command(req, res, person, path.split("/").at(-1), JSON.parse(body));
     if (req.method === "DELETE") {
       this.deleted++;
@@ -123,7 +137,7 @@ export class Mock {
   #command(req, res, caller, name, body) {
     const key = req.headers["idempotency-key"] ?? "";
     if (!/^[A-Za-z0-9_-]{1,64}$/.test(key)) return problem(res, 400, "invalid");
-    const refusal = this.refusals.shift();
+    const refusal = this.refusals.shift() ?? (name === "open" && this.#missing(body.overrides ?? []) ? "not_ready" : undefined);
     if (refusal) return problem(res, 409, refusal);
     if (!this.keys.has(key)) {
       this.keys.set(key, name);
@@ -133,15 +147,25 @@ export class Mock {
     json(res, { seq: this.seq, repeated: false });
   }
 
+  #missing(overrides) {
+    return this.view.items.some((item) => item.required && item.red && !overrides.includes(item.id));
+  }
+
   // The few rules that a walk through the pages meets.
-  #carryOut(name, { person, index, priority, mode, limit }) {
+  #carryOut(name, { person, index, priority, mode, limit, overrides = [] }) {
     const v = this.view;
     const without = (list) => list.filter((x) => x.person !== person);
     const origin = v.people.find((p) => p.id === person)?.presence === "hall" ? "desk" : "remote";
     const speak = (id, from) => speaker(id, from, 0, { chair: id === "p-chair" });
     switch (name) {
       case "open":
-        return this.change({ phase: "open", opened_at: new Date() });
+        return this.change({
+          phase: "open",
+          opened_at: new Date(),
+          overrides: v.items.filter((item) => overrides.includes(item.id)).map(({ id, name, reason }) => ({ item: id, name, reason, by: "Dr. Helga Wiesengrund", at: new Date() })),
+        });
+      case "all_clear":
+        return this.change({ alarm: null });
       case "close":
         return this.change({ phase: "closed", speakers: [], requests: [] });
       case "request":

@@ -1,5 +1,5 @@
 // Every page in the moments that matter: name, path, view, window, and what is done before the picture is taken.
-import { moments } from "./council.mjs";
+import { moments, reports, troubled } from "./council.mjs";
 
 const signIn = async ({ page }) => {
   await page.locator("#pin").fill("123456");
@@ -31,6 +31,14 @@ const cut = async ({ page, mock }) => {
 };
 const click = (action) => ({ page }) => page.locator(`[data-action="${action}"]`).first().click();
 const tab = (name) => ({ page }) => page.locator(`#tab-${name}`).click();
+
+const settled = ({ page }) => page.waitForTimeout(300);
+const devicesTab = both(tab("devices"), ({ page }) => page.locator(".device").first().waitFor());
+const inTrouble = ({ mock }) => void (mock.devices = troubled());
+const tickAll = async ({ page }) => {
+  for (const box of await page.locator("dialog input[type=checkbox]").all()) await box.check();
+};
+const tested = both(click("selftest"), ({ page }) => page.locator(".verdict").waitFor());
 
 const PORTRAIT = { width: 800, height: 1280 };
 const ZOOM = { width: 640, height: 400, scale: 2 }; // 1280x800 at 200 %
@@ -99,6 +107,44 @@ export const scenes = [
   }),
   chair("replaced", moments.waiting, { act: ({ mock }) => mock.gone("replaced") }),
 
+  chair("alarm", moments.alarm),
+  chair("alarm-over", moments.alarmOver),
+  chair("alarm-end", moments.alarmOver, { act: click("all-clear") }),
+  chair("alarm-english", moments.alarmOver, { language: "en" }),
+  chair("alarm-full", moments.alarmFull),
+  chair("alarm-people", moments.alarm, { act: tab("people"), ...PORTRAIT }),
+  chair("alarm-zoom", moments.alarm, ZOOM),
+
+  chair("not-ready", moments.red),
+  chair("not-ready-one", moments.oneRed, { language: "en" }),
+  chair("not-ready-portrait", moments.red, PORTRAIT),
+  chair("opening", moments.red, { act: click("open") }),
+  chair("opening-ticked", moments.red, { act: both(click("open"), tickAll) }),
+  chair("opening-one-english", moments.oneRed, { act: both(click("open"), tickAll), language: "en" }),
+  chair("opening-zoom", moments.red, { act: click("open"), ...ZOOM }),
+  chair("opening-healed", moments.oneRed, { act: both(click("open"), ({ mock }) => mock.change({ items: moments.ready().items })) }),
+  chair("opening-refused", moments.red, {
+    act: both(click("open"), tickAll, ({ mock }) => void mock.refusals.push("busy"), click("dialog-yes"), ({ page }) => page.locator("dialog .notice").waitFor()),
+  }),
+  chair("waived", moments.waived),
+  chair("failed-later", moments.failedLater),
+
+  chair("devices", moments.empty, { act: devicesTab }),
+  chair("devices-waived", moments.waived, { act: both(({ mock }) => void (mock.devices = [troubled()[0], ...mock.devices.slice(1)]), devicesTab) }),
+  chair("devices-trouble", moments.red, { act: both(inTrouble, devicesTab) }),
+  chair("devices-english", moments.red, { act: both(inTrouble, devicesTab), language: "en" }),
+  chair("devices-portrait", moments.red, { act: both(inTrouble, devicesTab), ...PORTRAIT }),
+  chair("devices-zoom", moments.red, { act: both(inTrouble, devicesTab), ...ZOOM }),
+  chair("devices-none", moments.ready, { act: both(({ mock }) => void (mock.devices = []), tab("devices"), settled) }),
+  chair("devices-stale", moments.red, { act: both(devicesTab, ({ mock }) => void (mock.devices = null), ({ page }) => page.locator(".house .notice").waitFor()) }),
+  chair("selftest-running", moments.ready, { act: both(devicesTab, ({ mock }) => void (mock.selftest = new Promise(() => {})), click("selftest")), settle: 2500 }),
+  chair("selftest-go", moments.empty, { act: both(devicesTab, tested) }),
+  chair("selftest-no-go", moments.ready, { act: both(({ mock }) => void (mock.report = reports.noGo()), devicesTab, tested) }),
+  chair("selftest-english", moments.ready, { act: both(({ mock }) => void (mock.report = reports.noGo()), devicesTab, tested), language: "en", ...PORTRAIT }),
+  chair("selftest-refused", moments.ready, {
+    act: both(devicesTab, ({ mock }) => void mock.refusals.push("selftest_running"), click("selftest"), ({ page }) => page.locator(".selftest .notice").waitFor()),
+  }),
+
   { name: "member-no-link", path: "/member", view: moments.empty },
   { name: "member-expired", path: "/member#unknown", view: moments.empty, language: "en" },
   member("ready", moments.ready, { act: media }),
@@ -120,6 +166,16 @@ export const scenes = [
   member("phone", moments.speaking, { act: media, ...PHONE }),
   member("zoom", moments.waiting, { act: media, ...ZOOM }),
 
+  member("alarm", moments.alarm, { act: media }),
+  member("alarm-english", moments.alarm, { act: media, language: "en" }),
+  member("alarm-phone", () => ({ ...moments.alarm(), requests: moments.alarm().requests.slice(2) }), { act: media, ...PHONE }),
+  member("alarm-zoom", moments.alarm, { act: media, ...ZOOM }),
+
+  screen("alarm", moments.alarm),
+  screen("alarm-english", moments.alarmOver, { language: "en" }),
+  screen("alarm-small", moments.alarm, { width: 1280, height: 720 }),
+  screen("alarm-lost", moments.alarm, { act: cut }),
+  screen("alarm-upright", moments.alarm, { width: 1080, height: 1920 }),
   screen("ready", moments.ready),
   screen("nobody", moments.empty),
   screen("desk", moments.desk),

@@ -1,39 +1,8 @@
 // Walks through the pages: by keyboard alone, and through a restart of the box.
 import { moments } from "./council.mjs";
 import { holdSound } from "./scenes.mjs";
-
-const focused = (page) =>
-  page.evaluate(() => {
-    const e = document.activeElement;
-    const style = getComputedStyle(e);
-    return { name: e.getAttribute("aria-label") ?? e.textContent.trim(), tag: e.tagName, action: e.dataset.action ?? "", id: e.id, outline: parseFloat(style.outlineWidth), row: e.closest("[data-row]")?.dataset.person };
-  });
-
-function expectThat(problems, what, ok) {
-  if (!ok) problems.push(what);
-}
-
-/** Presses Tab until an element with this action (or id) has the focus; every stop must show that it has it. */
-async function tabTo(page, target, problems, limit = 80) {
-  for (let i = 0; i < limit; i++) {
-    await page.keyboard.press("Tab");
-    const at = await focused(page);
-    if (at.tag === "BODY") continue;
-    if (at.outline < 3) problems.push(`no visible focus on ${at.tag} ${at.name}`);
-    if (at.action === target || at.id === target) return at;
-  }
-  throw new Error(`${target} is not reached by keyboard`);
-}
-
-const last = (mock) => JSON.stringify(mock.commands.at(-1));
-const until = async (what, test, ms = 20_000) => {
-  const end = Date.now() + ms;
-  while (Date.now() < end) {
-    if (await test()) return;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  throw new Error(`did not happen in ${ms} ms: ${what}`);
-};
+import { expectThat, focused, last, tabTo, until } from "./steps.mjs";
+import { houseWalks } from "./walks-house.mjs";
 
 async function panelByKeyboard({ mock, open, problems }) {
   mock.show(moments.waiting());
@@ -190,4 +159,5 @@ export const walks = {
   "walk-restart": restart,
   "walk-replaced": replaced,
   "walk-screen-restart": screenRestart,
+  ...houseWalks,
 };

@@ -71,6 +71,33 @@ test("the wait after too many PINs is handed on", async () => {
   await expect(new Api("", call).session("1")).rejects.toMatchObject({ code: "too_many_tries", retryAfter: 42 });
 });
 
+test("devices and the self-test; empty lists may come as null", async () => {
+  const json = (body: unknown) => new Response(JSON.stringify(body), { status: 200 });
+  const { call, calls } = answers(json({ devices: null }), json({ devices: [{ id: "camera/A" }] }), json({ at: "2026-11-23T17:00:00Z", go: false, checks: null }));
+  const api = new Api("secret", call);
+  const signal = new AbortController().signal;
+  expect(await api.devices(signal)).toEqual([]);
+  expect(await api.devices(signal)).toEqual([{ id: "camera/A" }]);
+  expect(await api.selftest()).toEqual({ at: "2026-11-23T17:00:00Z", go: false, checks: [] });
+  expect(calls.map((c) => c.path)).toEqual(["/api/v1/devices", "/api/v1/devices", "/api/v1/selftest"]);
+  for (const { init } of calls) expect(new Headers(init.headers).get("Authorization")).toBe("Bearer secret");
+});
+
+test("a self-test may take its time and is not sent twice", async () => {
+  let calls = 0;
+  const call = ((_: string, init: RequestInit) => {
+    calls++;
+    return new Promise((_, reject) => init.signal!.addEventListener("abort", () => reject(new Error("aborted"))));
+  }) as typeof fetch;
+  let failed = "";
+  void new Api("t", call).selftest().catch((error: ApiError) => (failed = error.code));
+  await vi.advanceTimersByTimeAsync(25_000);
+  expect(failed).toBe("");
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(failed).toBe("network");
+  expect(calls).toBe(1);
+});
+
 test.each([
   [401, "unauthorized"],
   [500, "internal"],

@@ -34,6 +34,14 @@ test("the chair hears of new requests and of who speaks", () => {
   expect(news(de, after, after)).toBe("");
 });
 
+test("the chair hears of required devices that fail and come back", () => {
+  const camera = { id: "camera/Totale", name: "Totale", required: true, red: false, reason: "" };
+  const good = view({ items: [camera, { ...camera, id: "lines/Saal", required: false, red: true }] });
+  const bad = view({ items: [{ ...camera, red: true }] });
+  expect(news(de, good, bad)).toBe("Totale (Kamera) ist nicht bereit");
+  expect(news(de, bad, good)).toBe("Totale (Kamera) ist wieder bereit");
+});
+
 test("one's own turn is urgent, one's place in the list is not", () => {
   const idle = view();
   const second = view({ requests: [request(1, "A"), request(2, "p-anna")] });

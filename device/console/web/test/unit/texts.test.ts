@@ -20,7 +20,7 @@ test("both languages have the same texts, none empty", () => {
 
 test("every problem code of the API has words", () => {
   const codes = `not_allowed not_open already_open already_listed not_listed already_speaks not_speaking limit silenced list_empty no_way
-    nothing_changed unknown_person invalid unauthorized key_reused busy internal wrong_pin too_many_tries no_pin`.split(/\s+/);
+    nothing_changed unknown_person invalid unauthorized key_reused busy internal wrong_pin too_many_tries no_pin not_ready alarm selftest_running not_now`.split(/\s+/);
   for (const code of codes) expect(Object.keys(de.problem)).toContain(code);
 });
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { clock, duration, timeOfDay, timesOfDay } from "../../src/shared/time";
+import { clock, duration, moment, timeOfDay, timesOfDay } from "../../src/shared/time";
 
 beforeAll(() => void vi.stubEnv("TZ", "Europe/Berlin"));
 afterAll(() => void vi.unstubAllEnvs());
@@ -17,6 +17,14 @@ test("only requests of the same second get tenths", () => {
     "18:00:02",
   ]);
   expect(timesOfDay([])).toEqual([]);
+});
+
+test("a moment of another day has its day", () => {
+  const now = Date.parse("2026-11-23T17:30:00Z");
+  expect(moment("2026-11-23T17:04:09Z", now, "de")).toBe("18:04:09");
+  expect(moment("2026-11-22T17:04:09Z", now, "de")).toBe("22. Nov., 18:04");
+  expect(moment("2026-11-22T23:30:00Z", now, "en")).toBe("00:30:00"); // the reader's day
+  expect(moment("2026-10-02T06:00:00Z", now, "en")).toBe("2 Oct, 08:00");
 });
 
 test.each([

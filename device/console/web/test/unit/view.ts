@@ -19,6 +19,9 @@ export function view(part: Partial<View> = {}): View {
     word: { kind: "hall" },
     desks: [],
     faults: [],
+    alarm: null,
+    items: [],
+    overrides: [],
     media: { voices: 4 },
     ...part,
   };
