@@ -17,6 +17,7 @@ import (
 
 	"plenum/device/app"
 	"plenum/device/config"
+	"plenum/hal/line"
 )
 
 func main() {
@@ -27,6 +28,10 @@ func main() {
 }
 
 func run(args []string) error {
+	// The daemon starts itself a second time as the guard of its lamps and relays, see package line.
+	if len(args) == 1 && args[0] == "line-guard" {
+		return line.Guard(context.Background(), os.Stdin, os.Stdout)
+	}
 	flags := flag.NewFlagSet("plenumd", flag.ContinueOnError)
 	path := flags.String("config", "/etc/plenum/plenum.toml", "configuration `file`")
 	check := flags.Bool("check", false, "check the configuration and end")
@@ -44,8 +49,7 @@ func run(args []string) error {
 		return err
 	}
 	if *check {
-		fmt.Printf("%s: %d members, %d desk systems, %d cameras: good\n", *path, len(cfg.Members), len(cfg.Desks), len(cfg.Cameras))
-		return nil
+		return tell(*path, cfg)
 	}
 	level := slog.LevelInfo
 	if *verbose {
@@ -54,4 +58,17 @@ func run(args []string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	return app.Run(ctx, cfg, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})))
+}
+
+// tell checks what the file says against the devices that are there. What is absent may come later and is only said.
+func tell(path string, cfg config.Config) error {
+	absent, err := app.Check(cfg)
+	for _, a := range absent {
+		fmt.Println("not there now:", a)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	fmt.Printf("%s: %d members, %d desk systems, %d cameras: good\n", path, len(cfg.Members), len(cfg.Desks), len(cfg.Cameras))
+	return nil
 }

@@ -14,12 +14,14 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 
 	"plenum/device/access"
 	"plenum/device/clerk"
 	"plenum/device/config"
 	"plenum/device/console"
 	"plenum/device/control"
+	"plenum/device/health"
 	"plenum/device/journal"
 	"plenum/device/sitting"
 	"plenum/media/wire"
@@ -32,8 +34,12 @@ type App struct {
 	journal *journal.Journal
 	clerk   *clerk.Clerk
 	access  *access.Access
+	board   *health.Board
+	plugged *nudge
 	desks   []*deskSystem
+	lines   *lines
 	media   *media
+	testing sync.Mutex // held by a running self-test
 	console *console.Console
 	control *control.Server
 	cleanup []func() // what New opened, undone in reverse
@@ -52,7 +58,7 @@ func Run(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 // New opens the journal, the keys, the network and the devices' tables. What it opened is closed again when a later
 // part fails.
 func New(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *App, err error) {
-	a := &App{cfg: cfg, log: log}
+	a := &App{cfg: cfg, log: log, board: health.NewBoard(nil), plugged: newNudge()}
 	defer func() {
 		if err != nil {
 			a.Close()
@@ -64,10 +70,14 @@ func New(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *App, err 
 	if err := a.openSitting(ctx); err != nil {
 		return nil, err
 	}
+	a.addDevices()
 	if err := a.openDesks(); err != nil {
 		return nil, err
 	}
-	if a.media, err = openMedia(cfg, max(cfg.Sitting.MaxLimit, a.state().MaxLimit), a.report, log); err != nil {
+	if a.lines, err = newLines(cfg, a.board, a.report, a.startTest, log); err != nil {
+		return nil, fmt.Errorf("contacts and lamps: %w", err)
+	}
+	if a.media, err = openMedia(cfg, max(cfg.Sitting.MaxLimit, a.state().MaxLimit), a.board, a.report, log); err != nil {
 		return nil, err
 	}
 	a.cleanup = append(a.cleanup, func() { a.media.host.Close() })
@@ -107,7 +117,7 @@ func (a *App) openDesks() error {
 		if err != nil {
 			return err
 		}
-		a.desks = append(a.desks, newDeskSystem(c, driver, a.report, a.state, a.log))
+		a.desks = append(a.desks, newDeskSystem(c, driver, a.report, a.state, a.board, a.log))
 	}
 	return nil
 }
@@ -126,7 +136,7 @@ func (a *App) openConsole() error {
 	a.console, err = console.New(console.Options{
 		Listener: listener, TLS: access.Profile(ca.GetCertificate), CA: ca.PEM(),
 		Clerk: a.clerk, Access: a.access, Media: a.media.host.Handler(a.caller), Voices: a.media.voices,
-		Version: Version(), Log: a.log,
+		Devices: a, Version: Version(), Log: a.log,
 	})
 	if err != nil {
 		return fmt.Errorf("the pages: %w", err)
@@ -137,7 +147,7 @@ func (a *App) openConsole() error {
 	}
 	a.control, err = control.New(control.Options{
 		Socket: a.cfg.Socket, Clerk: a.clerk, Access: a.access, Base: "https://" + net.JoinHostPort(names[0], port),
-		Version: Version(), Log: a.log,
+		Devices: a, Version: Version(), Log: a.log,
 	})
 	if err != nil {
 		return fmt.Errorf("the control socket: %w", err)
@@ -196,7 +206,7 @@ func ownAddresses() []netip.Addr {
 func (a *App) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	sup := &supervisor{log: a.log}
+	sup := &supervisor{log: a.log, board: a.board, plugged: a.plugged}
 	vital := func(name string, run func(context.Context) error) {
 		sup.wg.Go(func() {
 			err := run(ctx)
@@ -218,6 +228,10 @@ func (a *App) Run(ctx context.Context) error {
 		for _, d := range a.desks {
 			d.run(ctx, sup)
 		}
+		a.lines.run(ctx, sup, a.clerk)
+		sup.keep(ctx, device{name: "plugs", run: a.plugs})
+		vital("devices", a.follow)
+		vital("record", a.watchRecord)
 		vital("pages", a.console.Run)
 		vital("control socket", a.control.Run)
 		a.log.Info("ready", "listen", a.cfg.Listen, "version", Version())

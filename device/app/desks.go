@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"plenum/device/config"
+	"plenum/device/health"
 	"plenum/device/sitting"
 	"plenum/hal/desk"
 )
@@ -34,15 +36,16 @@ type deskSystem struct {
 	lamps  chan sitting.Effect
 	do     doer
 	state  func() sitting.State
+	board  *health.Board
 	log    *slog.Logger
 	live   atomic.Bool
 	away   bool        // the sitting knows that the desk is away; the listener's own
 	lost   atomic.Bool // orders found the queue full
 }
 
-func newDeskSystem(c config.Desk, driver desk.Driver, do doer, state func() sitting.State, log *slog.Logger) *deskSystem {
+func newDeskSystem(c config.Desk, driver desk.Driver, do doer, state func() sitting.State, board *health.Board, log *slog.Logger) *deskSystem {
 	d := &deskSystem{
-		name: c.Name, driver: driver, do: do, state: state, log: log.With("desk", c.Name),
+		name: c.Name, driver: driver, do: do, state: state, board: board, log: log.With("desk", c.Name),
 		keys: map[sitting.SeatID]desk.Key{}, seats: map[desk.Key]sitting.SeatID{},
 		mics: make(chan sitting.Effect, orderQueue), lamps: make(chan sitting.Effect, orderQueue),
 	}
@@ -76,7 +79,7 @@ func (d *deskSystem) order(e sitting.Effect) {
 
 // run starts the listener and the worker under the supervisor, and the driver itself.
 func (d *deskSystem) run(ctx context.Context, sup *supervisor) {
-	sup.keep(ctx, "desk "+d.name, d.driver.Run)
+	sup.keep(ctx, device{id: health.ID(health.Desk, d.name), name: "desk " + d.name, run: d.driver.Run})
 	sup.wg.Go(func() { d.listen(ctx) })
 	sup.wg.Go(func() { d.work(ctx) })
 }
@@ -173,8 +176,26 @@ func (d *deskSystem) link(ctx context.Context, ev desk.Event) {
 	}
 	d.away = ev.Link == desk.LinkDown
 	d.log.Info("desk link", "link", ev.Link, "text", ev.Text)
+	d.note(ev)
 	d.tell(ctx, sitting.Event{Kind: sitting.KindDesk, At: ev.At,
 		Desk: &sitting.Desk{Name: d.name, Link: sitting.Link(ev.Link), Reason: ev.Text}})
+}
+
+// note puts the state of the line on the board. A desk that grants by itself answers, and nothing that is decided here
+// happens there.
+func (d *deskSystem) note(ev desk.Event) {
+	id, state, reason := health.ID(health.Desk, d.name), health.Lost, ev.Text
+	switch ev.Link {
+	case desk.LinkLive:
+		state, reason = health.Live, ""
+	case desk.LinkDegraded:
+		state = health.Degraded
+	case desk.LinkStandalone:
+		reason = cmp.Or(ev.Text, "the desk grants by itself: set it to PC-controlled mode")
+	case desk.LinkConnecting, desk.LinkSyncing:
+		return // not decided yet
+	}
+	d.board.Set(id, state, d.driver.Caps().Dialect, reason)
 }
 
 // compare takes the desk's own state and tells the sitting what differs. Nothing in it counts as a new press, but when

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"plenum/device/config"
+	"plenum/device/health"
 	"plenum/device/sitting"
 	"plenum/hal/desk"
 )
@@ -93,7 +94,7 @@ func onBench(t *testing.T, s sitting.State) bench {
 	for i := 1; i <= 9; i++ {
 		c.Seats = append(c.Seats, config.Seat{Seat: fmt.Sprint(i), Unit: fmt.Sprintf("00000%d", i)})
 	}
-	d := newDeskSystem(c, f, do, func() sitting.State { return s }, slog.New(slog.DiscardHandler))
+	d := newDeskSystem(c, f, do, func() sitting.State { return s }, health.NewBoard(nil), slog.New(slog.DiscardHandler))
 	d.live.Store(true)
 	return bench{d, f, func() []sitting.Event {
 		mu.Lock()

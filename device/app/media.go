@@ -1,13 +1,16 @@
 package app
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
 	"slices"
+	"time"
 
 	"plenum/device/config"
+	"plenum/device/health"
 	"plenum/media/capture"
 	"plenum/media/hall"
 	"plenum/media/stage"
@@ -25,6 +28,7 @@ const (
 type media struct {
 	cfg     config.Config
 	log     *slog.Logger
+	board   *health.Board
 	voices  int
 	stage   *stage.Stage
 	host    *wire.Host
@@ -38,31 +42,55 @@ type media struct {
 
 // voices is how many remote speakers can be carried: what the configuration says, and what an open sitting may still need
 // that was begun under a larger one.
-func openMedia(cfg config.Config, voices int, do doer, log *slog.Logger) (_ *media, err error) {
-	m := &media{cfg: cfg, voices: voices, log: log, cameras: map[string]*capture.Source{}, legs: newLegs(do, log)}
+func openMedia(cfg config.Config, voices int, board *health.Board, do doer, log *slog.Logger) (_ *media, err error) {
+	m := &media{cfg: cfg, board: board, voices: voices, log: log, cameras: map[string]*capture.Source{}, legs: newLegs(do, log)}
 	m.stage = stage.New(stage.Options{Voices: voices, Log: log})
 	for _, c := range cfg.Cameras {
-		o := capture.Options{Name: c.Name, Device: c.Device, Width: c.Width, Height: c.Height, FPS: c.FPS, BitRate: c.BitRate,
-			House: cfg.Sitting.Body, Caption: []string{c.Name}, Log: log}
-		if m.cameras[c.Name], err = capture.Camera(o); err != nil {
+		if m.cameras[c.Name], err = capture.Camera(m.cameraOptions(c)); err != nil {
 			return nil, fmt.Errorf("camera %s: %w", c.Name, err)
 		}
 		m.place(c)
 	}
-	if cfg.Hall.Microphone.Device != "" {
-		if m.voice, err = capture.Microphone(capture.Options{Name: hallSound, Device: cfg.Hall.Microphone.Device, Log: log}); err != nil {
-			return nil, fmt.Errorf("hall microphone: %w", err)
-		}
-	}
-	if err := hall.CheckSink(cfg.Hall.Output.Device); err != nil {
-		return nil, fmt.Errorf("hall output: %w", err)
-	}
-	open := func() (hall.Sink, error) { return hall.OpenSink(cfg.Hall.Output.Device) }
-	if m.playout, err = hall.NewPlayout(hall.Options{Open: open, Voices: voices, Log: log}); err != nil {
-		return nil, fmt.Errorf("hall output: %w", err)
+	if err := m.openSound(); err != nil {
+		return nil, err
 	}
 	return m, m.openWire()
 }
+
+func (m *media) cameraOptions(c config.Camera) capture.Options {
+	id := health.ID(health.Camera, c.Name)
+	return capture.Options{Name: c.Name, Device: c.Device, Width: c.Width, Height: c.Height, FPS: c.FPS, BitRate: c.BitRate,
+		Pass: c.Pass, House: m.cfg.Sitting.Body, Caption: []string{c.Name}, Log: m.log,
+		Live: func(mode string) { m.board.Set(id, health.Live, mode, "") }}
+}
+
+// openSound makes the microphones' source and the playout. Their cards are opened when they run.
+func (m *media) openSound() (err error) {
+	if mic := m.cfg.Hall.Microphone; mic.Device != "" {
+		id := health.ID(health.Microphone, hallName)
+		o := capture.Options{Name: hallSound, Device: mic.Device, Channels: mic.Channels, Period: ms(mic.Period), Buffer: ms(mic.Buffer),
+			Silence: time.Duration(mic.Silence) * time.Second, Log: m.log,
+			Live: func(mode string) { m.board.Set(id, health.Live, mode, "") }}
+		if m.voice, err = capture.Microphone(o); err != nil {
+			return fmt.Errorf("hall microphone: %w", err)
+		}
+	}
+	out := m.cfg.Hall.Output
+	spec := hall.Spec{Device: cmp.Or(out.Device, "null"), Period: ms(out.Period), Buffer: ms(out.Buffer)}
+	if err := spec.Check(); err != nil {
+		return fmt.Errorf("hall output: %w", err)
+	}
+	id := health.ID(health.Output, hallName)
+	m.playout, err = hall.NewPlayout(hall.Options{Voices: m.voices, Log: m.log,
+		Open: func() (hall.Sink, error) { return hall.OpenSink(spec) },
+		Live: func() { m.board.Set(id, health.Live, "", "") }})
+	if err != nil {
+		return fmt.Errorf("hall output: %w", err)
+	}
+	return nil
+}
+
+func ms(n int) time.Duration { return time.Duration(n) * time.Millisecond }
 
 // place notes which camera shows what. One camera can do both.
 func (m *media) place(c config.Camera) {

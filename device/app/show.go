@@ -6,6 +6,7 @@ import (
 
 	"github.com/pion/rtp"
 
+	"plenum/device/health"
 	"plenum/device/sitting"
 	"plenum/media/stage"
 	"plenum/media/wire"
@@ -15,11 +16,21 @@ import (
 func (m *media) run(ctx context.Context, sup *supervisor, vital func(string, func(context.Context) error)) {
 	for name, camera := range m.cameras {
 		src := m.stage.AddSource(cameraFirst+name, stage.Video, "", camera.RequestKey)
-		sup.keep(ctx, "camera "+name, func(ctx context.Context) error { return camera.Run(ctx, src.Write) })
+		sup.keep(ctx, device{
+			id: health.ID(health.Camera, name), name: "camera " + name,
+			run: func(ctx context.Context) error { return camera.Run(ctx, src.Write) },
+			// Whoever looks must see that there is no picture, and not the last one there was.
+			meanwhile: func(ctx context.Context) {
+				if err := camera.Slate(ctx, src.Write, name, "kein Bild · no picture"); err != nil && ctx.Err() == nil {
+					m.log.Error("no slate for a camera without a picture", "camera", name, "error", err)
+				}
+			},
+		})
 	}
 	if m.voice != nil {
 		src := m.stage.AddSource(hallSound, stage.Audio, "", nil)
-		sup.keep(ctx, "hall microphone", func(ctx context.Context) error { return m.voice.Run(ctx, src.Write) })
+		sup.keep(ctx, device{id: health.ID(health.Microphone, hallName), name: "hall microphone",
+			run: func(ctx context.Context) error { return m.voice.Run(ctx, src.Write) }})
 	}
 	m.stage.SetHall(m.wide, hallSound)
 	for n := range m.voices {
@@ -32,9 +43,24 @@ func (m *media) run(ctx context.Context, sup *supervisor, vital func(string, fun
 		}
 		context.AfterFunc(ctx, stop)
 	}
-	sup.keep(ctx, "hall output", m.playout.Run)
+	sup.keep(ctx, device{id: health.ID(health.Output, hallName), name: "hall output", run: m.playout.Run})
+	vital("media watch", m.watch)
 	vital("media port", m.host.Run)
 	vital("connections", m.legs.run)
+}
+
+// seats lets those desk channels into the hall's sound whose seat has the word.
+func (m *media) seats(s sitting.State) {
+	if m.voice == nil {
+		return
+	}
+	var open []string
+	for _, sp := range s.Speakers {
+		if sp.Seat != "" && s.Hears(sp.Grant) {
+			open = append(open, string(sp.Seat))
+		}
+	}
+	m.voice.OpenSeats(open)
 }
 
 // carry lets a member through, or not any more. When it returns after "not any more", nothing of the member goes out,

@@ -9,6 +9,7 @@ import (
 	"plenum/device/sitting"
 	"plenum/hal/desk"
 	"plenum/hal/desk/quinta"
+	"plenum/hal/port"
 
 	"log/slog"
 )
@@ -17,7 +18,11 @@ import (
 func newDriver(c config.Desk, log *slog.Logger) (desk.Driver, error) {
 	switch c.Dialect {
 	case "quinta":
-		return quinta.New(quinta.Options{Name: c.Name, Port: c.Port, Log: log}), nil
+		settings, err := port.ParseSettings(c.Line, quinta.Settings())
+		if err != nil {
+			return nil, fmt.Errorf("desk %s: line: %w", c.Name, err)
+		}
+		return quinta.New(quinta.Options{Name: c.Name, Port: c.Port, Line: settings, Log: log}), nil
 	}
 	return nil, fmt.Errorf("desk %s: there is no driver for the dialect %q", c.Name, c.Dialect)
 }
@@ -45,9 +50,7 @@ func (a *App) begin(ctx context.Context) error {
 		events = append(events, sitting.Event{Kind: sitting.KindDesk,
 			Desk: &sitting.Desk{Name: d.Name, Link: sitting.LinkConnecting}})
 	}
-	if s.OpenAtStart && a.state().Phase == sitting.PhaseReady {
-		events = append(events, sitting.Event{Kind: sitting.KindOpen})
-	}
+	events = append(events, sitting.Event{Kind: sitting.KindItems, Items: a.items()})
 	for _, e := range events {
 		err := a.report(ctx, e)
 		// A person who left the roster is unknown by now.
@@ -74,4 +77,5 @@ func (a *App) carryOut(_ uint64, es []sitting.Effect) {
 			a.media.show(*e.Source, a.state())
 		}
 	}
+	a.media.seats(a.state())
 }

@@ -6,7 +6,6 @@ import "cmp"
 type Camera struct {
 	Name     string `toml:"name"`
 	Device   string `toml:"device"`
-	Input    string `toml:"input"`  // which input of a capture card, by its name; empty: the one it stands on
 	Shows    string `toml:"shows"`  // "hall": the wide shot; "speaker": whoever has the word
 	Width    int    `toml:"width"`  // pixels
 	Height   int    `toml:"height"` // pixels

@@ -90,7 +90,7 @@ func TestNoWayToTheWordDuringAnAlarm(t *testing.T) {
 		if talk(s) != "" || waiting(s) != "anna p1 " || s.LampAt("1") != LampWaiting {
 			t.Errorf("%s: after the all-clear %q speak, %q wait", mode, talk(s), waiting(s))
 		}
-		s = must(t, s, lead(KindGrant, "anna"))
+		must(t, s, lead(KindGrant, "anna"))
 	}
 }
 
