@@ -47,7 +47,11 @@ const (
 func (a *App) items() []sitting.Item {
 	var items []sitting.Item
 	for _, it := range a.board.List() {
-		items = append(items, sitting.Item{ID: it.ID, Name: title(it), Required: it.Required, Red: it.State.Red(), Reason: it.Reason})
+		item := sitting.Item{ID: it.ID, Name: title(it), Required: it.Required, Red: it.State.Red()}
+		if item.Red { // how a working device is not at its best changes by the second, and stands on the board
+			item.Reason = it.Reason
+		}
+		items = append(items, item)
 	}
 	return items
 }

@@ -122,19 +122,26 @@ func (l *lines) show(ctx context.Context, c *clerk.Clerk) {
 	defer stop()
 	tick := time.NewTicker(lookAgain)
 	defer tick.Stop()
+	shown := map[string]bool{}
 	for {
 		snap := c.Snapshot()
 		for _, out := range l.outputs {
-			// One that cannot be set now is on the board already, and set as soon as it is held again.
-			if err := l.lamps.Set(out.Name, wanted(out.Shows, snap)); err != nil && !errors.Is(err, line.ErrDown) {
-				l.log.Warn("a lamp or relay does not follow", "output", out.Name, "error", err)
+			want := wanted(out.Shows, snap)
+			if was, set := shown[out.Name]; set && was == want {
+				continue
 			}
+			// One that cannot be set now is on the board already, and set as soon as it is held again.
+			if err := l.lamps.Set(out.Name, want); err != nil && !errors.Is(err, line.ErrDown) {
+				l.log.Warn("a lamp or relay does not follow", "output", out.Name, "error", err)
+				continue
+			}
+			shown[out.Name] = want
 		}
-		l.readBack(c.Snapshot())
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+			l.readBack(c.Snapshot(), shown)
 		case _, ok := <-snaps:
 			if !ok {
 				return
@@ -143,8 +150,8 @@ func (l *lines) show(ctx context.Context, c *clerk.Clerk) {
 	}
 }
 
-// readBack puts on the board what lamps and relays really show.
-func (l *lines) readBack(snap clerk.Snapshot) {
+// readBack puts on the board what lamps and relays really show; one that differs is set again.
+func (l *lines) readBack(snap clerk.Snapshot, shown map[string]bool) {
 	state := l.lamps.Read()
 	for _, out := range l.outputs {
 		id := health.ID(health.Lines, out.Name)
@@ -152,6 +159,7 @@ func (l *lines) readBack(snap clerk.Snapshot) {
 		switch {
 		case !held: // the supervisor says why
 		case on != wanted(out.Shows, snap):
+			delete(shown, out.Name)
 			l.board.Set(id, health.Degraded, onOff(on, "on", "off"), line.ErrReadback.Error())
 		default:
 			l.board.Set(id, health.Live, onOff(on, "on", "off"), "")

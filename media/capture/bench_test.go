@@ -1,7 +1,9 @@
 package capture
 
 import (
+	"bytes"
 	"image"
+	"image/jpeg"
 	"testing"
 	"time"
 
@@ -9,6 +11,7 @@ import (
 	"github.com/pion/mediadevices/pkg/prop"
 	"github.com/pion/mediadevices/pkg/wave"
 
+	"plenum/hal/camera"
 	"plenum/media/codec"
 )
 
@@ -39,7 +42,7 @@ func BenchmarkEncodeVP8(b *testing.B) {
 				b.Fatal(err)
 			}
 			p := drawn(o)
-			e, err := s.encoder(video.ReaderFunc(func() (image.Image, func(), error) { return p.img, func() {}, nil }), size, 25)
+			e, err := s.encoder(video.ReaderFunc(func() (image.Image, func(), error) { return p.img, func() {}, nil }), size, 25, o.BitRate)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -56,6 +59,49 @@ func BenchmarkEncodeVP8(b *testing.B) {
 			}
 			b.ReportMetric(float64(bytes)/float64(n), "B/frame")
 		})
+	}
+}
+
+// What a real camera's picture costs before the encoder sees it.
+func BenchmarkConvert(b *testing.B) {
+	for _, size := range []image.Point{{640, 360}, {1280, 720}} {
+		for _, f := range []camera.Format{camera.YUYV, camera.UYVY, camera.NV12, camera.YU12, camera.MJPG} {
+			b.Run(string(f)+size.String(), func(b *testing.B) {
+				c, err := newConverter(camera.Mode{Format: f, Width: size.X, Height: size.Y, Rate: 25})
+				if err != nil {
+					b.Fatal(err)
+				}
+				stride, ratio := size.X, image.YCbCrSubsampleRatio420
+				if f == camera.YUYV || f == camera.UYVY || f == camera.MJPG {
+					stride, ratio = 2*size.X, image.YCbCrSubsampleRatio422
+				}
+				p := drawn(Options{Name: "word", House: "Rathaus", Width: size.X, Height: size.Y, FPS: 25})
+				p.draw(time.Now(), 1)
+				img := scene(size.X, size.Y, ratio)
+				copy(img.Y, p.img.Y)
+				data := raw(img, f, stride)
+				if f == camera.MJPG {
+					var w bytes.Buffer
+					if err := jpeg.Encode(&w, p.img, &jpeg.Options{Quality: 85}); err != nil {
+						b.Fatal(err)
+					}
+					data = w.Bytes()
+				}
+				for b.Loop() {
+					if _, err := c.convert(data, stride); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}
+
+func BenchmarkMoving1280x720(b *testing.B) {
+	var e eye
+	img := scene(1280, 720, image.YCbCrSubsampleRatio420)
+	for b.Loop() {
+		e.differs(img)
 	}
 }
 

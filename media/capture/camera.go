@@ -16,18 +16,21 @@ import (
 	"github.com/pion/mediadevices/pkg/prop"
 	"github.com/pion/rtp"
 	"github.com/pion/rtp/codecs"
+
+	"plenum/hal/camera"
 )
 
-// PayloadVP8 and PayloadOpus are the RTP payload types of the packets.
+// The RTP payload types of the packets.
 const (
 	PayloadVP8  = 96
+	PayloadH264 = 102 // packetization mode 1 (RFC 6184), parameter sets before every key frame
 	PayloadOpus = 111
 )
 
-const clockVP8 = 90000 // Hz, RFC 7741, section 4.1
+const clockVP8 = 90000 // Hz, RFC 7741, section 4.1; the same for H.264: RFC 6184, section 5.1
 
-// Camera makes a source of VP8. A device that could never work is refused with
-// ErrUnknown; one that is only absent fails in Run.
+// Camera makes a source of VP8, or of a camera's own H.264. A device that could
+// never work is refused with ErrUnknown; one that is only absent fails in Run.
 func Camera(o Options) (*Source, error) {
 	if err := checkCamera(o.Device); err != nil {
 		return nil, err
@@ -52,44 +55,78 @@ func Camera(o Options) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	// With picture ids a receiver tells a lost frame from a pause.
-	s.stream = newStream(&codecs.VP8Payloader{EnablePictureID: true}, PayloadVP8, clockVP8)
+	s.vp8 = &codecs.VP8Payloader{EnablePictureID: true} // so a receiver tells a lost frame from a pause
+	s.stream = newStream(s.vp8, PayloadVP8, clockVP8)
+	s.open = func(spec string) (device, error) { return camera.Open(spec) }
 	s.attempt = s.runCamera
 	return s, nil
 }
 
-func (s *Source) cameraDriver() (driver.Driver, func(), error) {
-	if s.o.Device == testPicture {
-		return register(newPicture(s.o, &s.caption), driver.Camera, s.o.Name)
+// checkCamera says at construction what could never work.
+func checkCamera(device string) error {
+	if device == testPicture {
+		return nil
 	}
-	d, err := find(s.o.Device)
-	return d, func() {}, err
+	if err := camera.CheckSpec(device); err != nil {
+		return kind{fmt.Errorf("camera %w, or %s", err, testPicture), ErrUnknown}
+	}
+	return nil
+}
+
+// kind marks an error as one of ours without saying it twice.
+type kind struct {
+	error
+	of error
+}
+
+func (k kind) Unwrap() []error { return []error{k.error, k.of} }
+
+// recorder is a mediadevices driver that also says what it does.
+type recorder interface {
+	driver.Adapter
+	driver.VideoRecorder
+	taken() time.Time                     // of the last picture
+	setting() (mode string, rate float64) // once it is running; rate in pictures a second
+}
+
+func (s *Source) recorder() recorder {
+	if s.o.Device == testPicture {
+		return newPicture(s.o, &s.caption)
+	}
+	return &lens{open: func() (device, error) { return s.open(s.o.Device) }, eye: &s.eye, want: s.o.FPS}
 }
 
 func (s *Source) runCamera(ctx context.Context, write func(*rtp.Packet)) error {
-	d, remove, err := s.cameraDriver()
+	r := s.recorder()
+	d, remove, err := register(r, driver.Camera, s.o.Name)
 	if err != nil {
 		return err
 	}
 	defer remove()
-	recorder, ok := d.(driver.VideoRecorder)
-	if !ok {
-		return fmt.Errorf("the driver of %s gives no pictures", s.o.Device)
-	}
-	if err := d.Open(); err != nil {
-		return fmt.Errorf("opening %s: %w", s.o.Device, err)
+	if err := d.Open(); errors.Is(err, camera.ErrAbsent) {
+		return kind{err, ErrAbsent}
+	} else if err != nil {
+		return err
 	}
 	mode, err := nearest(d.Properties(), s.o)
 	if err != nil {
-		return errors.Join(err, d.Close())
+		_ = d.Close()
+		return err
 	}
-	reader, err := recorder.VideoRecord(mode) // closes the driver when it fails
+	if l, ok := r.(*lens); ok && mode.FrameFormat == formatH264 {
+		if err := l.start(mode); err != nil {
+			_ = d.Close()
+			return err
+		}
+		defer closer(ctx, d)()
+		return s.passPictures(ctx, l, write)
+	}
+	reader, err := d.(driver.VideoRecorder).VideoRecord(mode) // closes the driver when it fails
 	if err != nil {
-		return fmt.Errorf("starting %s at %dx%d: %w", s.o.Device, mode.Width, mode.Height, err)
+		return err
 	}
-	stop := closer(ctx, d)
-	defer stop()
-	return s.encodePictures(ctx, reader, mode, write)
+	defer closer(ctx, d)()
+	return s.encodePictures(ctx, r, reader, write)
 }
 
 // encodePictures reads a frame first and hands it to the encoder then. So a key
@@ -97,53 +134,91 @@ func (s *Source) runCamera(ctx context.Context, write func(*rtp.Packet)) error {
 // (the encoder's own reader holds its lock for as long as a frame takes), the
 // timestamp is the time of the frame, and the encoder is made for the size that
 // comes and not for the size asked for.
-func (s *Source) encodePictures(ctx context.Context, reader video.Reader, mode prop.Media, write func(*rtp.Packet)) error {
-	var (
-		encoder codec.ReadCloser
-		size    image.Point
-		current image.Image
-		last    int64 = -1
-	)
+func (s *Source) encodePictures(ctx context.Context, r recorder, reader video.Reader, write func(*rtp.Packet)) error {
+	s.stream.carry(PayloadVP8, s.vp8)
+	defer s.eye.close()
+	e := encoding{s: s}
+	defer e.close()
 	for ctx.Err() == nil {
 		img, release, err := reader.Read()
 		if err != nil {
-			return fmt.Errorf("reading a picture from %s: %w", s.o.Device, err)
+			return err
 		}
-		at := time.Now()
-		current = img
-		if encoder == nil {
-			size = img.Bounds().Size()
-			source := video.ReaderFunc(func() (image.Image, func(), error) { return current, func() {}, nil })
-			if encoder, err = s.encoder(source, size, mode.FrameRate); err != nil {
+		if e.encoder == nil {
+			_, rate := r.setting()
+			if err := e.open(img.Bounds().Size(), rate, s.o.BitRate); err != nil {
+				release()
 				return err
 			}
-			defer encoder.Close()
-			s.o.Log.Info("camera is running", "width", size.X, "height", size.Y, "fps", mode.FrameRate, "bit/s", s.o.BitRate)
+			s.came(r)
 		}
-		if got := img.Bounds().Size(); got != size {
-			return fmt.Errorf("%s changed its picture from %v to %v", s.o.Device, size, got)
-		}
-		if s.key.Swap(false) {
-			if err := encoder.Controller().(codec.KeyFrameController).ForceKeyFrame(); err != nil {
-				return fmt.Errorf("asking for a key frame: %w", err)
-			}
-		}
-		data, _, err := encoder.Read()
+		yuv, ok := img.(*image.YCbCr)
+		s.eye.sent(r.taken(), ok && s.eye.differs(yuv))
+		err = e.send(img, r.taken(), write)
 		release()
 		if err != nil {
-			return fmt.Errorf("encoding a picture: %w", err)
+			return err
 		}
-		if len(data) == 0 {
-			continue
-		}
-		last = max(s.stream.ticks(at), last+1)
-		s.send(data, s.stream.base+uint32(last), data[0]&1 == 0, time.Since(at), write)
 	}
 	return ctx.Err()
 }
 
+// came tells of the first picture of an attempt.
+func (s *Source) came(r recorder) {
+	mode, _ := r.setting()
+	s.eye.open(mode)
+	s.o.Log.Info("camera is running", "mode", mode)
+	if s.o.Live != nil {
+		s.o.Live(mode)
+	}
+}
+
+// encoding is a VP8 encoder that is handed its pictures.
+type encoding struct {
+	s       *Source
+	encoder codec.ReadCloser
+	size    image.Point
+	current image.Image
+}
+
+func (e *encoding) open(size image.Point, rate float64, bitRate int) (err error) {
+	e.size = size
+	source := video.ReaderFunc(func() (image.Image, func(), error) { return e.current, func() {}, nil })
+	e.encoder, err = e.s.encoder(source, size, float32(rate), bitRate)
+	return err
+}
+
+func (e *encoding) close() {
+	if e.encoder != nil {
+		_ = e.encoder.Close()
+	}
+}
+
+// send encodes a picture taken at that time and writes it; as a key frame when
+// one was asked for.
+func (e *encoding) send(img image.Image, at time.Time, write func(*rtp.Packet)) error {
+	if got := img.Bounds().Size(); got != e.size {
+		return fmt.Errorf("%s changed its picture from %v to %v", e.s.o.Device, e.size, got)
+	}
+	begun := time.Now()
+	e.current = img
+	if e.s.key.Swap(false) {
+		if err := e.encoder.Controller().(codec.KeyFrameController).ForceKeyFrame(); err != nil {
+			return fmt.Errorf("asking for a key frame: %w", err)
+		}
+	}
+	data, _, err := e.encoder.Read()
+	if err != nil {
+		return fmt.Errorf("encoding a picture: %w", err)
+	}
+	if len(data) > 0 {
+		e.s.send(data, e.s.stream.stamp(at), data[0]&1 == 0, time.Since(begun), write)
+	}
+	return nil
+}
+
 // encoder makes a VP8 encoder: constant bit rate, no frame held back.
-func (s *Source) encoder(r video.Reader, size image.Point, fps float32) (codec.ReadCloser, error) {
+func (s *Source) encoder(r video.Reader, size image.Point, fps float32, bitRate int) (codec.ReadCloser, error) {
 	params, err := vpx.NewVP8Params()
 	if err != nil {
 		return nil, fmt.Errorf("asking libvpx for its defaults: %w", err)
@@ -153,7 +228,7 @@ func (s *Source) encoder(r video.Reader, size image.Point, fps float32) (codec.R
 	}
 	// mediadevices hands libvpx microseconds as milliseconds; libvpx then takes
 	// the rate for 30 frames/s and gives each frame 1/30 of the bit rate.
-	params.BitRate = int(float32(s.o.BitRate) * 30 / fps)
+	params.BitRate = int(float32(bitRate) * 30 / fps)
 	params.KeyFrameInterval = max(1, int(s.o.KeyInterval.Seconds()*float64(fps)))
 	params.RateControlEndUsage = vpx.RateControlCBR
 	params.LagInFrames = 0
@@ -165,7 +240,9 @@ func (s *Source) encoder(r video.Reader, size image.Point, fps float32) (codec.R
 }
 
 // nearest picks the camera's mode that is closest to what is wanted: size
-// first, then rate, then the format that costs least to turn into I420.
+// first, then rate, then the format that costs least to turn into I420. The
+// camera's own H.264 comes before all others when it is to be passed on, and
+// else only when there is nothing else.
 func nearest(modes []prop.Media, o Options) (prop.Media, error) {
 	best, bestCost := prop.Media{}, math.Inf(1)
 	for _, m := range modes {
@@ -178,9 +255,13 @@ func nearest(modes []prop.Media, o Options) (prop.Media, error) {
 			cost += math.Abs(math.Log2(float64(m.FrameRate) / float64(o.FPS)))
 		}
 		switch m.FrameFormat {
-		case frame.FormatI420, frame.FormatNV12, frame.FormatNV21, frame.FormatYUYV, frame.FormatUYVY:
+		case frame.FormatI420, frame.FormatNV12, frame.FormatYUYV, frame.FormatUYVY:
 		case frame.FormatMJPEG:
-			cost += 2 // decoding costs as much as encoding
+			cost += 2 // decoding costs half as much as encoding
+		case formatH264:
+			if cost += 1000; o.Pass {
+				cost -= 2000
+			}
 		default:
 			continue
 		}

@@ -1,5 +1,6 @@
 // Package capture is where sound and picture enter the house: a camera or a
-// microphone as an encoded source of RTP packets, VP8 or Opus.
+// microphone as an encoded source of RTP packets: VP8, the camera's own H.264,
+// or Opus.
 //
 // A Source makes one attempt per Run: it opens its device, encodes, and returns
 // when the device is lost or the context ends; whoever supervises it calls Run
@@ -33,12 +34,22 @@ var (
 // default elsewhere.
 type Options struct {
 	Name    string // for logs, and written into a test picture
-	Device  string // "test:picture", "test:voice", or a V4L2 path such as "/dev/v4l/by-path/..."
+	Device  string // "test:picture", "test:voice", a camera as hal/camera names it: "/dev/v4l/by-path/...", or a card as hal/sound does: "card:ID", "usb:SERIAL"
 	BitRate int    // bit/s; 600000 for a camera, 32000 for a microphone
 
 	Width, Height int           // wanted picture in pixels, 640x360; a real camera gives the nearest it has
 	FPS           int           // wanted frames per second, 25
 	KeyInterval   time.Duration // a key frame at least this often, 10 s; RequestKey brings one at once
+
+	Pass bool              // take the camera's own H.264 if it has that; it is also taken when the camera has nothing else
+	Live func(mode string) // called with the first frame of each attempt; must not block
+
+	// Of a microphone. Channels has an entry for each channel of the card: "hall" is always in the mix, a seat while OpenSeats
+	// names it, "" never. Default: {"hall"}.
+	Channels []string
+	Period   time.Duration // how often the card wakes us, 10 ms
+	Buffer   time.Duration // how long we may be away before sound is lost, four periods
+	Silence  time.Duration // of digital silence until Status tells of it; 0: never
 
 	House   string   // first line of a test picture
 	Caption []string // the large lines of a test picture; SetCaption changes them
@@ -63,6 +74,11 @@ type Source struct {
 	key     atomic.Bool
 	caption atomic.Pointer[[]string]
 	stream  *stream
+	vp8     rtp.Payloader                       // keeps counting pictures through all attempts
+	eye     eye                                 // what the pictures do
+	ear     *ear                                // what the microphones' mix does; nil for a camera
+	mixer   *mixer                              // of a microphone; nil for a camera
+	open    func(device string) (device, error) // of a real camera
 
 	mu    sync.Mutex
 	stats Stats
@@ -139,6 +155,7 @@ type stream struct {
 	rate      int64  // RTP clock, Hz
 	base      uint32 // timestamp at epoch
 	epoch     time.Time
+	last      int64 // of stamp, in units of the clock since epoch
 }
 
 func newStream(p rtp.Payloader, payloadType uint8, rate int64) *stream {
@@ -148,7 +165,7 @@ func newStream(p rtp.Payloader, payloadType uint8, rate int64) *stream {
 			Version: 2, PayloadType: payloadType,
 			SSRC: rand.Uint32(), SequenceNumber: uint16(rand.Uint32()),
 		},
-		rate: rate, base: rand.Uint32(), epoch: time.Now(),
+		rate: rate, base: rand.Uint32(), epoch: time.Now(), last: -1,
 	}
 }
 
@@ -157,13 +174,25 @@ func (st *stream) ticks(at time.Time) int64 {
 	return int64(at.Sub(st.epoch)/time.Microsecond) * st.rate / 1e6
 }
 
+// stamp is the RTP timestamp of a picture taken at that time, later than the one
+// before it.
+func (st *stream) stamp(at time.Time) uint32 {
+	st.last = max(st.ticks(at), st.last+1)
+	return st.base + uint32(st.last)
+}
+
+// carry sets what the packets hold from now on; the numbering goes on.
+func (st *stream) carry(payloadType uint8, p rtp.Payloader) {
+	st.header.PayloadType, st.payloader = payloadType, p
+}
+
 func (st *stream) pack(frame []byte, ts uint32) []*rtp.Packet {
 	payloads := st.payloader.Payload(payloadSize, frame)
 	packets := make([]*rtp.Packet, len(payloads))
 	for i, payload := range payloads {
 		h := st.header
 		h.Timestamp = ts
-		// The last packet of a picture carries the marker (RFC 7741, 4.1).
+		// The last packet of a picture carries the marker (RFC 7741, 4.1; RFC 6184, 5.1).
 		h.Marker = st.rate == clockVP8 && i == len(payloads)-1
 		st.header.SequenceNumber++
 		packets[i] = &rtp.Packet{Header: h, Payload: payload}

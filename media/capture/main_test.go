@@ -88,3 +88,10 @@ func decodeKey(t *testing.T, data []byte) *image.YCbCr {
 	}
 	return img
 }
+
+// expired is a context that has ended.
+func expired(t *testing.T) context.Context {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	return ctx
+}

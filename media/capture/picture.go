@@ -25,6 +25,7 @@ type picture struct {
 	mu     sync.Mutex
 	closed chan struct{}
 
+	at     time.Time // of the last picture
 	img    *image.YCbCr
 	base   []byte    // luma of all that stands still
 	drawn  *[]string // the caption in base
@@ -79,9 +80,16 @@ func (p *picture) VideoRecord(m prop.Media) (video.Reader, error) {
 		if !ok {
 			return nil, func() {}, io.EOF
 		}
-		p.draw(time.Now(), n)
+		p.at = time.Now()
+		p.draw(p.at, n)
 		return p.img, func() {}, nil
 	}), nil
+}
+
+func (p *picture) taken() time.Time { return p.at }
+
+func (p *picture) setting() (string, float64) {
+	return fmt.Sprintf("test picture %dx%d at %d/s", p.o.Width, p.o.Height, p.o.FPS), float64(p.o.FPS)
 }
 
 // colour fills the chroma planes with a muted colour of the source's own.

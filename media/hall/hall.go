@@ -10,11 +10,13 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math"
 	"sync"
 	"time"
 
 	"github.com/pion/rtp"
 
+	"plenum/hal/sound"
 	"plenum/media/codec"
 )
 
@@ -24,6 +26,8 @@ const (
 	Frame = codec.Rate / 100
 	// FrameTime is the length of a frame.
 	FrameTime = 10 * time.Millisecond
+	// reportEvery is how often trouble is logged, in frames: a line a second for a whole sitting buries all others.
+	reportEvery = 1000
 )
 
 // Sink takes the hall's sound. Wait returns when the next frame is wanted, or
@@ -40,6 +44,7 @@ type Sink interface {
 type Options struct {
 	Open   func() (Sink, error) // opens the sink anew for each Run
 	Voices int                  // number of voices, at least 1
+	Live   func()               // called when the sink has taken its first frame; nil: nobody
 	Now    func() time.Time     // default: time.Now
 	Log    *slog.Logger         // default: slog.Default
 }
@@ -55,11 +60,13 @@ type Playout struct {
 	out   sync.Mutex
 	frame [Frame]int16
 	mix   [Frame]int32
+	tone  testTone
 
-	levels sync.Mutex // guards the three below
-	meter  meter
-	frames uint64
-	xruns  uint64
+	levels  sync.Mutex // guards what is below, up to the empty line
+	meter   meter
+	frames  uint64
+	trouble sound.Counters
+	ppm     float64
 
 	told []Counters // what the last report said; of the goroutine of Run
 }
@@ -117,7 +124,10 @@ func (p *Playout) Run(ctx context.Context) error {
 		if err := p.play(sink); err != nil {
 			return fmt.Errorf("playing to the hall: %w", err)
 		}
-		if n%100 == 0 {
+		if n == 1 && p.o.Live != nil {
+			p.o.Live()
+		}
+		if n%reportEvery == 0 {
 			p.report(sink)
 		}
 	}
@@ -130,7 +140,7 @@ func (p *Playout) quiet() {
 	}
 	p.levels.Lock()
 	defer p.levels.Unlock()
-	p.meter, p.xruns = meter{}, 0
+	p.meter, p.trouble, p.ppm = meter{}, sound.Counters{}, 0
 }
 
 // play mixes one frame and writes it.
@@ -146,8 +156,9 @@ func (p *Playout) play(sink Sink) error {
 			}
 		}
 	}
+	p.tone.add(p.mix[:])
 	for i, s := range p.mix {
-		p.frame[i] = limit(s)
+		p.frame[i] = sound.Limit(s)
 	}
 	p.levels.Lock()
 	p.meter.add(p.frame[:])
@@ -176,18 +187,17 @@ func (p *Playout) Cut(n int) {
 	}
 }
 
-// report logs, at most once a second, what went wrong since the last report.
+// report logs, at most every 10 s, what went wrong since the last report.
 func (p *Playout) report(sink Sink) {
-	if card, ok := sink.(interface {
-		Trouble() (xruns, dropped uint64)
-	}); ok {
-		xruns, dropped := card.Trouble()
+	if card, ok := sink.(*card); ok {
+		trouble, clock := card.Trouble(), card.Clock()
 		p.levels.Lock()
-		more := xruns > p.xruns
-		p.xruns = xruns
+		more := trouble.XRuns > p.trouble.XRuns || trouble.Suspends > p.trouble.Suspends || trouble.Dropped > p.trouble.Dropped
+		p.trouble, p.ppm = trouble, clock.PPM
 		p.levels.Unlock()
 		if more {
-			p.o.Log.Warn("the hall's sound card ran dry", "times", xruns, "samples dropped", dropped)
+			p.o.Log.Warn("the hall's sound card ran dry or did not take all", "xruns", trouble.XRuns,
+				"suspends", trouble.Suspends, "samples dropped", trouble.Dropped, "ppm", math.Round(clock.PPM*10)/10)
 		}
 	}
 	for n, v := range p.voices {

@@ -45,16 +45,18 @@ func (c Counters) minus(o Counters) Counters {
 
 // Levels is the state of the playout at one moment.
 type Levels struct {
-	Mix    Level
-	Frames uint64 // handed to the sink since the playout was made
-	Xruns  uint64 // times the sound card ran dry since it was opened
-	Voices []VoiceState
+	Mix     Level
+	Frames  uint64  // handed to the sink since the playout was made
+	Xruns   uint64  // times the sound card ran dry since it was opened
+	Dropped uint64  // samples that the sound card did not take since then
+	PPM     float64 // how much faster the sound card runs than the box, as far as known
+	Voices  []VoiceState
 }
 
 // Levels returns the present state. It never waits for the sink.
 func (p *Playout) Levels() Levels {
 	p.levels.Lock()
-	l := Levels{Mix: p.meter.level(), Frames: p.frames, Xruns: p.xruns}
+	l := Levels{Mix: p.meter.level(), Frames: p.frames, Xruns: p.trouble.XRuns, Dropped: p.trouble.Dropped, PPM: p.ppm}
 	p.levels.Unlock()
 	for _, v := range p.voices {
 		l.Voices = append(l.Voices, v.state())
@@ -98,22 +100,6 @@ func decibels(square float64) float64 {
 		return Silence
 	}
 	return max(Silence, 10*math.Log10(square/(32768*32768)))
-}
-
-// knee is where the limiter begins: 2 dB below full scale.
-const knee = 26000
-
-// limit brings a sum of voices into 16 bits. Below the knee it changes nothing,
-// above it bends, so that two loud speakers at once do not crackle.
-func limit(s int32) int16 {
-	if s >= -knee && s <= knee {
-		return int16(s)
-	}
-	const room = 32767 - knee
-	if s > 0 {
-		return int16(knee + room*math.Tanh(float64(s-knee)/room))
-	}
-	return int16(-knee - room*math.Tanh(float64(-s-knee)/room))
 }
 
 // span turns a number of samples into a duration.

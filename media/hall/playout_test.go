@@ -242,17 +242,6 @@ func TestMixIsBounded(t *testing.T) {
 			}
 		}
 	})
-	last := int16(math.MinInt16)
-	for s := int32(-200_000); s <= 200_000; s += 7 {
-		got := limit(s)
-		if got < last {
-			t.Fatalf("limit(%d) = %d after %d", s, got, last)
-		}
-		if s > -knee && s < knee && int32(got) != s {
-			t.Fatalf("limit(%d) = %d below the knee", s, got)
-		}
-		last = got
-	}
 }
 
 // broken is a sink that fails at its third frame.

@@ -8,50 +8,73 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"plenum/hal/sound"
 )
 
 // ErrSink says that a sink's description is not understood.
 var ErrSink = errors.New("unknown sound output")
 
-// OpenSink opens a sink by its description:
-//
-//	wav:/var/lib/plenum/hall.wav  a WAV file, bounded, see WAV
-//	alsa:plughw:CARD=Hall         an ALSA device, by a name that was configured
-//	null                          nothing; the level is still measured
-//
-// There is no default device, for sound that goes nowhere looks like sound.
-func OpenSink(spec string) (Sink, error) {
-	if err := CheckSink(spec); err != nil {
-		return nil, err
-	}
-	kind, name, _ := strings.Cut(spec, ":")
-	switch kind {
-	case "wav":
-		return OpenWAV(name, wavLimit)
-	case "alsa":
-		return openALSA(name)
-	default:
-		return NewNull(), nil
-	}
+// Spec describes a sink. Period and Buffer are a sound card's: how often it wakes us, 10 ms, and how much it
+// holds, 40 ms; half of that is heard as delay.
+type Spec struct {
+	Device string
+	Period time.Duration
+	Buffer time.Duration
 }
 
-// CheckSink says whether OpenSink understands a description, without opening
-// anything. The error wraps ErrSink and names what is possible.
-func CheckSink(spec string) error {
-	kind, name, _ := strings.Cut(spec, ":")
-	switch {
-	case spec == "null":
-		return nil
-	case kind == "wav" && filepath.IsAbs(name):
-		return nil
-	case kind == "wav":
-		return fmt.Errorf("%w %q: after wav: there must be an absolute path", ErrSink, spec)
-	case kind == "alsa" && name != "":
-		return nil
-	case kind == "alsa":
-		return fmt.Errorf("%w %q: after alsa: there must be a PCM name such as plughw:CARD=Hall (aplay -L lists them)", ErrSink, spec)
+// OpenSink opens a sink:
+//
+//	card:Hall, usb:SERIAL, path:NAME, alsa:PCM  a sound card, see sound.CheckSpec
+//	wav:/var/lib/plenum/hall.wav                a WAV file, bounded, see WAV
+//	null                                        nothing; the level is still measured
+//
+// There is no default device, for sound that goes nowhere looks like sound.
+func OpenSink(s Spec) (Sink, error) {
+	if err := s.Check(); err != nil {
+		return nil, err
 	}
-	return fmt.Errorf("%w %q: possible are wav:/path/to/file.wav, alsa:PCM and null", ErrSink, spec)
+	if s.Device == "null" {
+		return NewNull(), nil
+	}
+	if path, ok := strings.CutPrefix(s.Device, "wav:"); ok {
+		return OpenWAV(path, wavLimit)
+	}
+	return openCard(s.options())
+}
+
+func (s Spec) options() sound.Options {
+	if s.Buffer == 0 {
+		s.Buffer = 4 * max(s.Period, FrameTime)
+	}
+	return sound.Options{Device: s.Device, Period: s.Period, Buffer: s.Buffer}
+}
+
+// Check says what could never work, without opening anything.
+func (s Spec) Check() error {
+	if err := CheckSink(s.Device); err != nil {
+		return err
+	}
+	if err := s.options().Check(); err != nil {
+		return fmt.Errorf("%w: %w", ErrSink, err)
+	}
+	return nil
+}
+
+// CheckSink says whether OpenSink understands a device, without opening anything. The error wraps ErrSink and names what is
+// possible.
+func CheckSink(device string) error {
+	path, wav := strings.CutPrefix(device, "wav:")
+	switch {
+	case device == "null" || wav && filepath.IsAbs(path):
+		return nil
+	case wav:
+		return fmt.Errorf("%w %q: after wav: there must be an absolute path", ErrSink, device)
+	}
+	if err := sound.CheckSpec(device); err != nil {
+		return fmt.Errorf("%w: %w; also possible are wav:/path/to/file.wav and null (nowhere)", ErrSink, err)
+	}
+	return nil
 }
 
 // clock paces a sink that has no clock of its own.

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"plenum/hal/sound"
 	"plenum/media/codec"
 )
 
@@ -40,7 +41,7 @@ func readWAV(t *testing.T, path string) []int16 {
 
 func TestWAVIsReadableAtAnyTime(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "hall.wav")
-	s, err := OpenSink("wav:" + path)
+	s, err := OpenSink(Spec{Device: "wav:" + path})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +66,7 @@ func TestWAVIsReadableAtAnyTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The next start keeps what was recorded.
-	s, err = OpenSink("wav:" + path)
+	s, err = OpenSink(Spec{Device: "wav:" + path})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,19 +102,29 @@ func TestWAVIsBounded(t *testing.T) {
 
 func TestSinkSpecs(t *testing.T) {
 	for spec, hint := range map[string]string{
-		"": "possible are", "default": "possible are", "wav": "absolute path", "pulse:x": "possible are", "null:x": "possible are",
-		"wav:": "absolute path", "wav:hall.wav": "absolute path", "alsa:": "aplay -L",
+		"": "possible are", "default": "possible are", "wav": "possible are", "pulse:x": "possible are", "null:x": "possible are",
+		"wav:": "absolute path", "wav:hall.wav": "absolute path", "alsa:": "aplay -L", "alsa:null": "null (nowhere)", "card:0": "numbers change",
 	} {
-		if _, err := OpenSink(spec); !errors.Is(err, ErrSink) || !strings.Contains(err.Error(), hint) {
+		if _, err := OpenSink(Spec{Device: spec}); !errors.Is(err, ErrSink) || !strings.Contains(err.Error(), hint) {
 			t.Errorf("%q: %v, want a hint about %q", spec, err, hint)
 		}
 	}
-	if _, err := OpenSink("wav:/nowhere/hall.wav"); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "folder") {
+	if _, err := OpenSink(Spec{Device: "wav:/nowhere/hall.wav"}); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "folder") {
 		t.Errorf("no folder: %v", err)
 	}
-	if s, err := OpenSink("alsa:plughw:CARD=NoSuchCard"); err == nil {
-		s.Close()
-		t.Error("a card that does not exist was opened")
+	for _, s := range []Spec{{Period: time.Microsecond}, {Period: 20 * time.Millisecond, Buffer: 30 * time.Millisecond}, {Buffer: time.Hour}} {
+		s.Device = "card:Saal"
+		if err := s.Check(); !errors.Is(err, ErrSink) || !strings.Contains(err.Error(), "needed") {
+			t.Errorf("%+v: %v", s, err)
+		}
+	}
+	for _, device := range []string{"alsa:plughw:CARD=NoSuchCard", "card:NoSuchCard", "usb:123"} {
+		if s, err := OpenSink(Spec{Device: device}); !errors.Is(err, sound.ErrLost) {
+			t.Errorf("%s: %v, want %v", device, err, sound.ErrLost)
+			if err == nil {
+				s.Close()
+			}
+		}
 	}
 }
 
@@ -151,10 +162,9 @@ func TestClockPacesWithoutDrift(t *testing.T) {
 	})
 }
 
-// ALSA's own null plugin, asked for by name, takes everything at once; the sink
-// must still keep time.
-func TestALSANullKeepsTime(t *testing.T) {
-	s, err := OpenSink("alsa:null")
+// ALSA's own file plugin, asked for by name, takes everything at once; the sink must still keep time.
+func TestALSAFileKeepsTime(t *testing.T) {
+	s, err := OpenSink(Spec{Device: "alsa:file:'/dev/null',raw", Period: 5 * time.Millisecond, Buffer: 60 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
