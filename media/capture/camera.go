@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/pion/mediadevices/pkg/codec"
-	"github.com/pion/mediadevices/pkg/codec/vpx"
 	"github.com/pion/mediadevices/pkg/driver"
 	"github.com/pion/mediadevices/pkg/frame"
 	"github.com/pion/mediadevices/pkg/io/video"
@@ -18,6 +17,7 @@ import (
 	"github.com/pion/rtp/codecs"
 
 	"plenum/hal/camera"
+	ours "plenum/media/codec"
 )
 
 // The RTP payload types of the packets.
@@ -57,7 +57,9 @@ func Camera(o Options) (*Source, error) {
 	}
 	s.vp8 = &codecs.VP8Payloader{EnablePictureID: true} // so a receiver tells a lost frame from a pause
 	s.stream = newStream(s.vp8, PayloadVP8, clockVP8)
-	s.open = func(spec string) (device, error) { return camera.Open(spec) }
+	if s.open = o.Open; s.open == nil {
+		s.open = func(spec string) (Device, error) { return camera.Open(spec) }
+	}
 	s.attempt = s.runCamera
 	return s, nil
 }
@@ -93,7 +95,7 @@ func (s *Source) recorder() recorder {
 	if s.o.Device == testPicture {
 		return newPicture(s.o, &s.caption)
 	}
-	return &lens{open: func() (device, error) { return s.open(s.o.Device) }, eye: &s.eye, want: s.o.FPS}
+	return &lens{open: func() (Device, error) { return s.open(s.o.Device) }, eye: &s.eye, want: s.o.FPS}
 }
 
 func (s *Source) runCamera(ctx context.Context, write func(*rtp.Packet)) error {
@@ -219,24 +221,11 @@ func (e *encoding) send(img image.Image, at time.Time, write func(*rtp.Packet)) 
 
 // encoder makes a VP8 encoder: constant bit rate, no frame held back.
 func (s *Source) encoder(r video.Reader, size image.Point, fps float32, bitRate int) (codec.ReadCloser, error) {
-	params, err := vpx.NewVP8Params()
-	if err != nil {
-		return nil, fmt.Errorf("asking libvpx for its defaults: %w", err)
-	}
 	if fps < 1 {
 		fps = float32(s.o.FPS)
 	}
-	// mediadevices hands libvpx microseconds as milliseconds; libvpx then takes
-	// the rate for 30 frames/s and gives each frame 1/30 of the bit rate.
-	params.BitRate = int(float32(bitRate) * 30 / fps)
-	params.KeyFrameInterval = max(1, int(s.o.KeyInterval.Seconds()*float64(fps)))
-	params.RateControlEndUsage = vpx.RateControlCBR
-	params.LagInFrames = 0
-	e, err := params.BuildVideoEncoder(r, prop.Media{Video: prop.Video{Width: size.X, Height: size.Y, FrameRate: fps}})
-	if err != nil {
-		return nil, fmt.Errorf("making a VP8 encoder for %v: %w", size, err)
-	}
-	return e, nil
+	builder := ours.VP8{BitRate: bitRate, KeyEvery: s.o.KeyInterval}
+	return builder.BuildVideoEncoder(r, prop.Media{Video: prop.Video{Width: size.X, Height: size.Y, FrameRate: fps}})
 }
 
 // nearest picks the camera's mode that is closest to what is wanted: size
