@@ -18,6 +18,6 @@ if [ "$(id -u)" != 0 ]; then
     as_root=sudo
 fi
 export DEBIAN_FRONTEND=noninteractive
-$as_root apt-get update -qq
+$as_root apt-get update -qq || echo "apt-get update failed, going on with the package lists that are here" >&2
 # shellcheck disable=SC2086
-$as_root apt-get install -y -qq --no-install-recommends $missing >/dev/null
+$as_root apt-get install -y -qq --no-install-recommends $missing >/dev/null || { echo "These Debian packages could not be installed:$missing" >&2; exit 1; }

@@ -1,0 +1,141 @@
+//go:build lab
+
+package lab_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	"plenum/device/control"
+	"plenum/device/health"
+	"plenum/test/lab"
+)
+
+// Ids of the chamber's devices.
+const (
+	wide  = "camera/Totale"
+	hdmi  = "camera/Redner"
+	mics  = "microphone/Saal"
+	loud  = "output/Saal"
+	desks = "desk/saal"
+)
+
+// backWithin is what a device may take from its plug to live. The guest runs some ten times slower than a box.
+const backWithin = 5 * time.Second
+
+// Every fault that vivid can play ends in a state with a reason on plenumctl devices, and in a live camera after it.
+func TestCameraFaults(t *testing.T) {
+	h := powerOn(t, nil)
+	h.live(90 * time.Second)
+	set := func(node, control string) {
+		t.Helper()
+		h.vm.Must(t, fmt.Sprintf("v4l2-ctl -d /dev/v4l/by-id/lab-vivid-%s --set-ctrl=%s", node, control))
+	}
+	for _, f := range []struct {
+		name, id, node, on, off string
+	}{
+		{"no signal", hdmi, "001", "dv_timings_signal_mode=1", "dv_timings_signal_mode=0"},
+		{"no lock", hdmi, "001", "dv_timings_signal_mode=2", "dv_timings_signal_mode=0"},
+		{"wrong timings", hdmi, "001", "dv_timings_signal_mode=3", "dv_timings_signal_mode=0"},
+		{"no picture comes", wide, "000", "percentage_of_dropped_buffers=100", "percentage_of_dropped_buffers=0"},
+		{"unplugged", wide, "000", "disconnect=1", ""},
+		{"fatal streaming error", wide, "000", "inject_fatal_streaming_error=1", ""},
+	} {
+		live := h.devices()[f.id].Since
+		set(f.node, f.on)
+		if f.off != "" {
+			took := h.becomes(f.id, health.Lost, 15*time.Second)
+			t.Logf("%s: told after %v: %s", f.name, took.Round(100*time.Millisecond), h.devices()[f.id].Reason)
+			if h.devices()[f.id].Reason == "" {
+				t.Errorf("%s: lost without a reason", f.name)
+			}
+			set(f.node, f.off)
+		} else { // over in a moment
+			h.until(15*time.Second, f.name, func() bool { return h.devices()[f.id].Since.After(live) }, nil)
+		}
+		took := h.becomes(f.id, health.Live, 15*time.Second)
+		t.Logf("%s: live again after %v", f.name, took.Round(100*time.Millisecond))
+	}
+}
+
+// What is pulled and plugged in again is live within 5 s, without a restart, and nothing is left behind.
+func TestReplug(t *testing.T) {
+	h := powerOn(t, nil)
+	h.live(90 * time.Second)
+	pid := h.vitals().PID
+	h.cycle(0) // what is made once and kept is made now
+	before := h.vitals()
+	n := lab.Cycles(10, 200)
+	var worst time.Duration
+	for i := range n {
+		worst = max(worst, h.cycle(i+1))
+	}
+	h.live(30 * time.Second)
+	time.Sleep(3 * time.Second) // what ends, ends
+	after := h.vitals()
+	t.Logf("%d cycles; slowest %v; goroutines %d then %d, files %d then %d, heap %d KiB then %d KiB", n, worst.Round(100*time.Millisecond),
+		before.Goroutines, after.Goroutines, before.Files, after.Files, before.Heap>>10, after.Heap>>10)
+	if after.PID != pid {
+		t.Errorf("the daemon was started again: pid %d, then %d", pid, after.PID)
+	}
+	if after.Goroutines > before.Goroutines+5 || after.Files > before.Files+5 {
+		t.Errorf("something is left behind: %+v, then %+v", before, after)
+	}
+}
+
+// cycle pulls each kind of device once and gives the longest time until one was live again.
+func (h *hall) cycle(i int) time.Duration {
+	h.t.Helper()
+	var worst time.Duration
+	back := func(id string) {
+		h.t.Helper()
+		took := h.becomes(id, health.Live, 4*backWithin)
+		if took > backWithin {
+			h.t.Errorf("cycle %d: %s was live again only after %v", i, id, took)
+		}
+		worst = max(worst, took)
+	}
+	pull := func(id string, d lab.Device) {
+		h.t.Helper()
+		if err := h.vm.Unplug(h.t.Context(), d.ID); err != nil {
+			h.t.Fatal(err)
+		}
+		h.becomes(id, health.Lost, 4*backWithin)
+		d.Port = fmt.Sprint(1 + (i+len(d.ID))%8) // another socket each time
+		if err := h.vm.Plug(h.t.Context(), d); err != nil {
+			h.t.Fatal(err)
+		}
+		back(id)
+	}
+	pull(desks, lab.Device{ID: "desks", Kind: lab.Adapter, Serial: deskSerial})
+	pull(loud, lab.Device{ID: "card", Kind: lab.Sound, Serial: "HALL"})
+
+	live := h.devices()[wide].Since
+	h.vm.Must(h.t, "v4l2-ctl -d /dev/v4l/by-id/lab-vivid-000 --set-ctrl=disconnect=1")
+	h.until(4*backWithin, "the camera's loss", func() bool { return h.devices()[wide].Since.After(live) }, nil)
+	back(wide)
+
+	h.vm.Must(h.t, "echo snd_aloop.0 > /sys/bus/platform/drivers/snd_aloop/unbind")
+	h.becomes(mics, health.Lost, 4*backWithin)
+	h.vm.Must(h.t, "echo snd_aloop.0 > /sys/bus/platform/drivers/snd_aloop/bind")
+	back(mics)
+	if i%5 == 1 { // both cameras at once, driver and all
+		h.vm.Must(h.t, "echo vivid.0 > /sys/bus/platform/drivers/vivid/unbind")
+		h.becomes(wide, health.Lost, 4*backWithin)
+		h.becomes(hdmi, health.Lost, 4*backWithin)
+		h.vm.Must(h.t, "echo vivid.0 > /sys/bus/platform/drivers/vivid/bind")
+		back(wide)
+		back(hdmi)
+	}
+	return worst
+}
+
+func (h *hall) vitals() (v control.Vitals) {
+	h.t.Helper()
+	if err := json.Unmarshal([]byte(h.ctl("vitals --json")), &v); err != nil {
+		h.t.Fatal(err)
+	}
+	return v
+}
