@@ -91,8 +91,15 @@ func (c *checker) camera(cam config.Camera) {
 }
 
 func (c *checker) sound(h config.Hall) {
-	if mic := h.Microphone; mic.Device != "" && mic.Device != "test:voice" {
-		c.card("hall.microphone", mic.Device)
+	if mic := h.Microphone; mic.Device != "" && mic.Device != "test:voice" && c.card("hall.microphone", mic.Device) {
+		// Only the card itself knows how many channels it has. One that is in use is most likely ours.
+		in, err := sound.OpenCapture(sound.Options{Device: mic.Device, Channels: len(mic.Channels), Period: ms(mic.Period), Buffer: ms(mic.Buffer)})
+		if err == nil {
+			err = in.Close()
+		}
+		if err != nil {
+			c.sort("hall.microphone", err, sound.ErrLost, sound.ErrBusy)
+		}
 	}
 	if err := hall.CheckSink(h.Output.Device); err != nil {
 		c.errs = append(c.errs, fmt.Errorf("hall.output: %w", err))
@@ -101,15 +108,17 @@ func (c *checker) sound(h config.Hall) {
 	}
 }
 
-// card checks one side of a sound card. Capture and playback of one card are two devices.
-func (c *checker) card(who, spec string) {
+// card checks one side of a sound card and reports whether it is there. Capture and playback of one card are two devices.
+func (c *checker) card(who, spec string) bool {
 	if err := sound.CheckSpec(spec); err != nil {
 		c.errs = append(c.errs, fmt.Errorf("%s: %w", who, err))
-		return
+		return false
 	}
-	if _, _, err := sound.Resolve(spec); err != nil {
+	_, _, err := sound.Resolve(spec)
+	if err != nil {
 		c.sort(who, err, sound.ErrLost)
 	}
+	return err == nil
 }
 
 func (c *checker) desk(d config.Desk) {
@@ -139,7 +148,10 @@ func (c *checker) desk(d config.Desk) {
 func (c *checker) lines(cfg config.Config) {
 	names := line.Names()
 	look := func(who, name string) {
-		if !slices.Contains(names, name) {
+		switch {
+		case len(names) == 0:
+			c.absent = append(c.absent, fmt.Sprintf("%s: no GPIO line can be seen: is there a /dev/gpiochip*, and is the daemon's user in its group?", who))
+		case !slices.Contains(names, name):
 			c.absent = append(c.absent, fmt.Sprintf("%s: no chip has a line named %q; there are: %s", who, name, strings.Join(names, ", ")))
 		}
 	}

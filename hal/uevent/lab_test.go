@@ -151,9 +151,16 @@ func await(t *testing.T, events <-chan Event, s Source, action, subsystem string
 	}
 }
 
+// modprobe loads or removes a module; udev may hold the new node for a moment.
 func modprobe(t *testing.T, arg ...string) {
 	t.Helper()
-	if out, err := exec.Command("modprobe", arg...).CombinedOutput(); err != nil {
-		t.Fatalf("modprobe %v: %v\n%s", arg, err, out)
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+		out, err := exec.Command("modprobe", arg...).CombinedOutput()
+		if err == nil {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("modprobe %v: %v\n%s", arg, err, out)
+		}
 	}
 }
