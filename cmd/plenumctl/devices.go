@@ -58,7 +58,7 @@ func (selftestCmd) Run(s *session) error {
 	err = s.print(report, func(out io.Writer) {
 		w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 		for _, c := range report.Checks {
-			fmt.Fprintf(w, "%s\t%s\t%s\n", mark(c), cmp.Or(c.Name, c.ID), c.EN)
+			fmt.Fprintf(w, "%s\t%s\t%s\n", mark(c), c.ID, c.EN)
 		}
 		w.Flush()
 		if report.Go {

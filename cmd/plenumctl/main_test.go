@@ -101,8 +101,8 @@ func TestSelfTest(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "no-go") {
 		t.Errorf("no error on no-go: %v", err)
 	}
-	for _, want := range []string{"GO                 Kamera Totale  640x360 at 25/s\n", "left out           Lautsprecher   a sitting is open\n",
-		"bad, not required  Lampe          reads back dark\n", "NO-GO              disk           full\n"} {
+	for _, want := range []string{"GO                 camera/Totale  640x360 at 25/s\n", "left out           output/Saal    a sitting is open\n",
+		"bad, not required  lines/lamp     reads back dark\n", "NO-GO              disk           full\n"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}

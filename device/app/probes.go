@@ -55,7 +55,7 @@ func (m *media) tryCamera(ctx context.Context, it health.Item) verdict {
 
 // settledStatus waits until a source has run long enough to be measured.
 func settledStatus(ctx context.Context, s *capture.Source) capture.Status {
-	ctx, cancel := context.WithTimeout(ctx, testTime/2)
+	ctx, cancel := context.WithTimeout(ctx, testTime/3)
 	defer cancel()
 	for {
 		st := s.Status()

@@ -122,13 +122,13 @@ func (h *hall) cable(ctx context.Context) {
 	for ctx.Err() == nil {
 		far, err := h.vm.Dial(ctx, "desks")
 		if err != nil {
-			time.Sleep(50 * time.Millisecond)
+			time.Sleep(5 * time.Millisecond)
 			continue
 		}
 		near, err := port.Open(ctx, h.desks.Path(), port.Settings{Baud: 57600})
 		if err != nil {
 			far.Close()
-			time.Sleep(50 * time.Millisecond)
+			time.Sleep(5 * time.Millisecond)
 			continue
 		}
 		stop := context.AfterFunc(ctx, func() { far.Close() })
