@@ -11,6 +11,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -117,26 +118,42 @@ func powerOn(t *testing.T, change func(*config.Config)) *hall {
 	return h
 }
 
-// cable joins the adapter's far end with the simulated desks for as long as the test runs, and again after each replug.
+// cable joins the adapter's far end with the simulated desks for as long as the test runs. The desks' end stays plugged in
+// whatever happens to the adapter.
 func (h *hall) cable(ctx context.Context) {
+	near, err := port.Open(ctx, h.desks.Path(), port.Settings{Baud: 57600})
+	if err != nil {
+		h.t.Error(err)
+		return
+	}
+	var adapter atomic.Pointer[net.Conn]
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer near.Close()
+	wg.Go(func() {
+		buf := make([]byte, 4096)
+		for {
+			n, err := near.Read(buf)
+			if err != nil {
+				return
+			}
+			if far := adapter.Load(); far != nil { // else the words go into the air, as on a cable that hangs loose
+				_, _ = (*far).Write(buf[:n])
+			}
+		}
+	})
 	for ctx.Err() == nil {
 		far, err := h.vm.Dial(ctx, "desks")
 		if err != nil {
 			time.Sleep(5 * time.Millisecond)
 			continue
 		}
-		near, err := port.Open(ctx, h.desks.Path(), port.Settings{Baud: 57600})
-		if err != nil {
-			far.Close()
-			time.Sleep(5 * time.Millisecond)
-			continue
-		}
 		stop := context.AfterFunc(ctx, func() { far.Close() })
-		var wg sync.WaitGroup
-		wg.Go(func() { _, _ = io.Copy(near, far); near.Close() })
-		wg.Go(func() { _, _ = io.Copy(far, near); far.Close() })
-		wg.Wait()
+		adapter.Store(&far)
+		_, _ = io.Copy(near, far)
+		adapter.Store(nil)
 		stop()
+		far.Close()
 	}
 }
 
