@@ -44,6 +44,8 @@ type Options struct {
 	Pass bool              // take the camera's own H.264 if it has that; it is also taken when the camera has nothing else
 	Live func(mode string) // called with the first frame of each attempt; must not block
 
+	Open func(device string) (Device, error) // opens a real camera; nil: hal/camera does
+
 	// Of a microphone. Channels has an entry for each channel of the card: "hall" is always in the mix, a seat while OpenSeats
 	// names it, "" never. Default: {"hall"}.
 	Channels []string
@@ -78,7 +80,7 @@ type Source struct {
 	eye     eye                                 // what the pictures do
 	ear     *ear                                // what the microphones' mix does; nil for a camera
 	mixer   *mixer                              // of a microphone; nil for a camera
-	open    func(device string) (device, error) // of a real camera
+	open    func(device string) (Device, error) // of a real camera
 
 	mu    sync.Mutex
 	stats Stats

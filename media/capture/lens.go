@@ -16,8 +16,8 @@ import (
 // ErrDamaged: more than half of the camera's pictures came damaged for 2 s.
 var ErrDamaged = errors.New("most pictures come damaged: check the camera's cable and that its USB bus is not overloaded")
 
-// device is what is needed of a hal/camera.
-type device interface {
+// Device is what is needed of a *camera.Camera; its methods are explained there.
+type Device interface {
 	Modes() ([]camera.Mode, error)
 	Start(camera.Mode) (camera.Mode, error)
 	Read() (camera.Frame, error)
@@ -38,11 +38,11 @@ func formatNames() map[camera.Format]frame.Format {
 
 // lens is the mediadevices driver of a real camera.
 type lens struct {
-	open func() (device, error)
+	open func() (Device, error)
 	eye  *eye
 	want int // pictures a second
 
-	dev    device
+	dev    Device
 	modes  []camera.Mode
 	mode   camera.Mode // agreed on
 	damage damage

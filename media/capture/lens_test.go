@@ -90,7 +90,7 @@ func filmed(t *testing.T, o Options, f *film) *Source {
 		t.Fatal(err)
 	}
 	f.closed = make(chan struct{})
-	s.open = func(string) (device, error) { return f, nil }
+	s.open = func(string) (Device, error) { return f, nil }
 	t.Cleanup(func() {
 		if f.held != 0 {
 			t.Errorf("%d frames were not released", f.held)
