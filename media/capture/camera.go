@@ -209,6 +209,7 @@ func (e *encoding) send(img image.Image, at time.Time, write func(*rtp.Packet)) 
 			return fmt.Errorf("asking for a key frame: %w", err)
 		}
 	}
+	e.encoder.Controller().(interface{ At(time.Time) }).At(at)
 	data, _, err := e.encoder.Read()
 	if err != nil {
 		return fmt.Errorf("encoding a picture: %w", err)

@@ -103,7 +103,7 @@ type VP8 struct {
 	BitRate  int           // bit/s; needed
 	KeyEvery time.Duration // a key frame at least so often; 0: 10 s
 	Speed    int           // 1 to 16: the higher, the less processor time and the coarser the picture; 0: 6
-	Threads  int           // 0: 1, from 1280x720 on 2
+	Threads  int           // 0: 1. More wait for each other by spinning: on a box with other work to do they burn its cores and lose pictures
 }
 
 // RTPCodec describes the stream: clock 90 kHz.
@@ -119,9 +119,6 @@ func (v *VP8) BuildVideoEncoder(r video.Reader, p prop.Media) (codec.ReadCloser,
 	}
 	if threads == 0 {
 		threads = 1
-		if p.Width*p.Height >= 1280*720 {
-			threads = 2
-		}
 	}
 	if every == 0 {
 		every = 10 * time.Second
@@ -151,7 +148,8 @@ type pictureEncoder struct {
 	size   image.Point
 	period time.Duration
 	begun  time.Time
-	last   int64 // time stamp of the last picture, in units of clockVP8
+	at     time.Time // of the next picture, when it was told
+	last   int64     // time stamp of the last picture, in units of clockVP8
 
 	mu  sync.Mutex // guards what follows: Close may come while Read waits for a picture
 	c   *C.plenum_vp8
@@ -193,9 +191,20 @@ func (e *pictureEncoder) Read() ([]byte, func(), error) {
 	return C.GoBytes(data, C.int(size)), none, nil
 }
 
-// stamp is the picture's time by the clock: the rate control spends the bits by time, and a camera in the dark is slow.
+// At tells when the next picture was taken. Without it the time at which the picture is read counts, and on a busy machine
+// that is uneven.
+func (e *pictureEncoder) At(t time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.at = t
+}
+
+// stamp is the picture's time: the rate control spends the bits by time, and a camera in the dark is slow.
 func (e *pictureEncoder) stamp() int64 {
-	now := time.Now()
+	now := e.at
+	if e.at = (time.Time{}); now.IsZero() {
+		now = time.Now()
+	}
 	if e.begun.IsZero() {
 		e.begun = now
 	}

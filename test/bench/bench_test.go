@@ -18,6 +18,9 @@ import (
 
 func TestMain(m *testing.M) {
 	if role := os.Getenv(roleVariable); role != "" {
+		if role == cameraRole {
+			os.Exit(playCamera(os.Args[1]))
+		}
 		os.Exit(play(role))
 	}
 	goleak.VerifyTestMain(m)
