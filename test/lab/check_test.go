@@ -4,6 +4,7 @@ package lab_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"github.com/BurntSushi/toml"
 
 	"plenum/device/config"
+	"plenum/device/health"
 	"plenum/hal/desk/sim"
 	"plenum/test/lab"
 )
@@ -118,4 +120,36 @@ for i in $(seq 20); do echo $(cat sim_gpio3/value) $(cat sim_gpio5/value); sleep
 		return len(l.Speakers) == 1 && l.Speakers[0].Seat == "7" && l.Speakers[0].Mic == "open" && h.line("on-air") == "1"
 	}, nil)
 	t.Logf("the sitting and its lamp are back after %v", time.Since(began).Round(100*time.Millisecond))
+}
+
+// Where the microphones hear the loudspeakers, the self-test plays a tone and listens for it; not while a sitting is open.
+func TestSelfTestListens(t *testing.T) {
+	h := powerOn(t, func(c *config.Config) {
+		c.Sitting.OpenAtStart = false
+		c.Hall.Microphone.Device, c.Hall.Microphone.Silence = "card:Saal,0,1", 0
+		c.Hall.Output.Device, c.Hall.Output.Loop = "card:Saal,1,1", true
+	})
+	h.live(90 * time.Second)
+	output := func() (check health.Check) {
+		out, _ := h.vm.Run(t.Context(), "plenumctl selftest --json") // no-go as a whole: a hall that is digitally silent is no hall
+		var r health.Report
+		if err := json.Unmarshal([]byte(strings.SplitN(out, "\n", 2)[0]), &r); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		for _, c := range r.Checks {
+			if c.ID == loud {
+				check = c
+			}
+		}
+		return check
+	}
+	if c := output(); !c.OK || !strings.Contains(c.EN, "tone heard") {
+		t.Errorf("%+v", c)
+	} else {
+		t.Log(c.EN)
+	}
+	h.ctl("open")
+	if c := output(); !c.Left {
+		t.Errorf("a tone in an open sitting: %+v", c)
+	}
 }
