@@ -17,6 +17,7 @@ import (
 
 	"plenum/device/config"
 	"plenum/device/control"
+	"plenum/device/sitting"
 	"plenum/hal/desk/sim"
 )
 
@@ -148,11 +149,11 @@ func (c *chamber) invite(ctx context.Context, plan string) (invitation, error) {
 	return i, renameio.WriteFile(kept, b, 0o600)
 }
 
-// reach waits until the daemon answers.
+// reach waits until the daemon answers and the desks are live: before that a key pressed is a key pressed for nobody.
 func (c *chamber) reach(ctx context.Context) (*control.Client, error) {
+	ctl := control.Dial(c.own)
 	for {
-		ctl := control.Dial(c.own)
-		if _, err := ctl.Status(ctx); err == nil {
+		if st, err := ctl.Status(ctx); err == nil && desksLive(st) {
 			return ctl, nil
 		}
 		select {
@@ -161,6 +162,16 @@ func (c *chamber) reach(ctx context.Context) (*control.Client, error) {
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
+}
+
+// desksLive says whether every line of desks answers.
+func desksLive(st control.Status) bool {
+	for _, d := range st.Desks {
+		if d.Link != sitting.LinkLive {
+			return false
+		}
+	}
+	return true
 }
 
 // newPIN is six digits, none of them easy to guess from the others.

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 	"plenum/device/app"
 	"plenum/device/config"
 	"plenum/device/control"
+	"plenum/device/sitting"
 )
 
 // daemon is the whole appliance in a process of its own, on a data folder of its own.
@@ -51,8 +53,8 @@ func startDaemon(b *testing.B, c config.Config) *daemon {
 	start(b, "daemon").ask(b, question{Op: "run", Path: path})
 	d := &daemon{ctl: control.Dial(c.Socket), base: "https://" + c.Listen}
 	within(b, 20*time.Second, "the daemon answers", func() bool {
-		_, err := d.ctl.Status(b.Context())
-		return err == nil
+		st, err := d.ctl.Status(b.Context())
+		return err == nil && !slices.ContainsFunc(st.Desks, func(k sitting.Desk) bool { return k.Link != sitting.LinkLive })
 	})
 	pem, err := os.ReadFile(filepath.Join(c.Data, "ca.pem"))
 	if err != nil {

@@ -115,6 +115,9 @@ func (s *session) serve(ctx context.Context) error {
 		}
 		reader.Wait()
 	}()
+	if err := s.wipe(ctx); err != nil {
+		return err
+	}
 	if err := s.sync(ctx); err != nil {
 		return err
 	}
@@ -123,6 +126,18 @@ func (s *session) serve(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// wipe ends what a line that broke in mid-command left half-said at the desk: the login must not become the rest of it, for
+// then nothing is answered and nothing may be sent for promptTimeout. What the desk says to it is of no interest.
+func (s *session) wipe(ctx context.Context) error {
+	if _, err := s.line.Write([]byte("\r")); err != nil {
+		return fmt.Errorf("greet the desk: %w", err)
+	}
+	if err := s.wait(ctx, weakGrace, func() bool { return false }); !errors.Is(err, errTime) {
+		return err
+	}
+	return nil
 }
 
 // read hands on what arrives, with the time of arrival, until the line ends.
