@@ -58,6 +58,19 @@ type Options struct {
 	Hash       Hash             // cost of a PIN check; zero: 64 MiB, 3 rounds, 1 thread
 }
 
+func (o Options) withDefaults() Options {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.SessionTTL == 0 {
+		o.SessionTTL = 12 * time.Hour
+	}
+	if o.Hash == (Hash{}) {
+		o.Hash = Hash{Memory: 64 << 10, Rounds: 3, Threads: 1}
+	}
+	return o
+}
+
 // Access is the door. It is safe for concurrent use.
 type Access struct {
 	path string
@@ -82,18 +95,9 @@ const (
 // others than its owner may read (ErrTooWide) and one that it does not understand (ErrDamaged): losing every block and
 // link silently would be worse than not starting.
 func Open(dir string, opts Options) (*Access, error) {
-	if opts.Now == nil {
-		opts.Now = time.Now
-	}
-	if opts.SessionTTL == 0 {
-		opts.SessionTTL = 12 * time.Hour
-	}
-	if opts.Hash == (Hash{}) {
-		opts.Hash = Hash{Memory: 64 << 10, Rounds: 3, Threads: 1}
-	}
 	a := &Access{
 		path:    filepath.Join(dir, "access.json"),
-		opts:    opts,
+		opts:    opts.withDefaults(),
 		tries:   newTries(),
 		hashing: make(chan struct{}, 1),
 		gone:    make(map[digest]chan struct{}),

@@ -38,6 +38,7 @@ func dawn() time.Time { return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) }
 // CAOptions say for which names and addresses the box's certificate is.
 type CAOptions struct {
 	Hosts []string // DNS names and IP addresses by which browsers reach the box; at least one
+	Given string   // folder with cert.pem and key.pem of a certificate given to the box; empty or without them: the box's own
 	Now   func() time.Time
 	Log   *slog.Logger
 }
@@ -50,6 +51,8 @@ type CA struct {
 	opts    CAOptions
 	root    *x509.Certificate
 	rootKey *ecdsa.PrivateKey
+
+	given *tls.Certificate // nil: none
 
 	mu   sync.Mutex
 	leaf *tls.Certificate
@@ -93,7 +96,25 @@ func OpenCA(dir string, opts CAOptions) (*CA, error) {
 	if err := ca.openLeaf(); err != nil {
 		return nil, fmt.Errorf("open the box's certificate: %w", err)
 	}
+	if ca.given, err = readGiven(opts.Given); err != nil {
+		opts.Log.Error("the certificate given to the box cannot be used, its own stands in", "error", err)
+	}
 	return ca, nil
+}
+
+// readGiven reads the certificate that the owner put on the box: none is no error.
+func readGiven(dir string) (*tls.Certificate, error) {
+	if dir == "" {
+		return nil, nil
+	}
+	cert, err := tls.LoadX509KeyPair(filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the certificate in %s: %w", dir, err)
+	}
+	return &cert, nil
 }
 
 // PEM is the root certificate for browsers to import.
@@ -101,8 +122,12 @@ func (ca *CA) PEM() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.root.Raw})
 }
 
-// GetCertificate is for tls.Config: the server certificate, renewed when a third of its life is left.
-func (ca *CA) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+// GetCertificate is for tls.Config: the certificate given to the box while it is in force and names what the browser
+// asks for (the panel asks for localhost), else the box's own, renewed when a third of its life is left.
+func (ca *CA) GetCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	if g := ca.given; g != nil && ca.now().Before(g.Leaf.NotAfter) && (hello == nil || hello.ServerName == "" || g.Leaf.VerifyHostname(hello.ServerName) == nil) {
+		return g, nil
+	}
 	ca.mu.Lock()
 	defer ca.mu.Unlock()
 	now := ca.now()

@@ -5,7 +5,9 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"log/slog"
 	"os"
@@ -198,5 +200,59 @@ func TestOpenCARefuses(t *testing.T) {
 	}
 	if _, err := OpenCA(dir, CAOptions{Hosts: []string{"localhost"}}); !errors.Is(err, ErrDamaged) {
 		t.Errorf("got %v, want %v", err, ErrDamaged)
+	}
+}
+
+// A certificate given to the box serves the names it is for; for all others, when it has run out and when it is
+// damaged, the box's own stands in: the pages are never without one.
+func TestGiven(t *testing.T) {
+	maker, err := OpenCA(t.TempDir(), CAOptions{Hosts: []string{"saal.example.de"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(maker.leaf.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	given := t.TempDir()
+	put := func(name, kind string, raw []byte) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(given, name), pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: raw}), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	now := time.Now()
+	box := func() *CA {
+		t.Helper()
+		ca, err := OpenCA(t.TempDir(), CAOptions{Hosts: []string{"saal.example.de"}, Given: given, Now: func() time.Time { return now }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ca
+	}
+	serves := func(ca *CA, name string) bool {
+		t.Helper()
+		c, err := ca.GetCertificate(&tls.ClientHelloInfo{ServerName: name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return bytes.Equal(c.Certificate[0], maker.leaf.Certificate[0])
+	}
+	if ca := box(); serves(ca, "saal.example.de") {
+		t.Error("there is none")
+	}
+	put("cert.pem", "CERTIFICATE", maker.leaf.Certificate[0])
+	put("key.pem", "PRIVATE KEY", der)
+	ca := box()
+	if !serves(ca, "saal.example.de") || !serves(ca, "") || serves(ca, "other.example.de") {
+		t.Error("it serves the wrong names")
+	}
+	if now = now.AddDate(2, 0, 0); serves(ca, "saal.example.de") {
+		t.Error("it has run out")
+	}
+	now = time.Now()
+	put("cert.pem", "CERTIFICATE", []byte("damaged"))
+	if ca := box(); serves(ca, "saal.example.de") {
+		t.Error("it is damaged")
 	}
 }

@@ -49,13 +49,9 @@ func (a *Access) SetPIN(pin string) error {
 	if err := checkStrength(pin); err != nil {
 		return err
 	}
-	s := stored{cost: a.opts.Hash, salt: make([]byte, saltBytes)}
-	rand.Read(s.salt) // never fails (crypto/rand)
-	a.hashing <- struct{}{}
-	s.hash = s.derive(pin)
-	<-a.hashing
+	hashed := hash(a.opts.Hash, a.hashing, pin)
 	err := a.change(func(f *file, _ time.Time) error {
-		f.PIN = s.String()
+		f.PIN = hashed
 		f.Sessions = nil
 		return nil
 	})
@@ -64,6 +60,16 @@ func (a *Access) SetPIN(pin string) error {
 	}
 	a.tries.forget()
 	return nil
+}
+
+// hash makes the stored form of a PIN.
+func hash(cost Hash, hashing chan struct{}, pin string) string {
+	s := stored{cost: cost, salt: make([]byte, saltBytes)}
+	rand.Read(s.salt) // never fails (crypto/rand)
+	hashing <- struct{}{}
+	s.hash = s.derive(pin)
+	<-hashing
+	return s.String()
 }
 
 // CheckPIN compares a PIN with the chair's. Source is where the try comes from; each source waits longer after every
@@ -82,25 +88,33 @@ func (a *Access) check(ctx context.Context, source netip.Addr, pin string) (stri
 	if text == "" {
 		return "", ErrNoPIN
 	}
-	s, err := parseStored(text)
-	if err != nil {
-		return "", fmt.Errorf("check the PIN: %w", err)
-	}
-	if err := a.tries.begin(source, a.opts.Now()); err != nil {
+	if err := compare(ctx, a.tries, a.hashing, a.opts.Now(), source, text, pin); err != nil {
 		return "", err
 	}
+	return text, nil
+}
+
+// compare holds a PIN against a stored one. A wrong try makes the source wait, and only one is computed at a time.
+func compare(ctx context.Context, t *tries, hashing chan struct{}, now time.Time, source netip.Addr, text, pin string) error {
+	s, err := parseStored(text)
+	if err != nil {
+		return fmt.Errorf("check the PIN: %w", err)
+	}
+	if err := t.begin(source, now); err != nil {
+		return err
+	}
 	select {
-	case a.hashing <- struct{}{}:
+	case hashing <- struct{}{}:
 	case <-ctx.Done():
-		return "", fmt.Errorf("check the PIN: %w", ctx.Err())
+		return fmt.Errorf("check the PIN: %w", ctx.Err())
 	}
 	right := len(pin) <= maxPIN && subtle.ConstantTimeCompare(s.derive(pin), s.hash) == 1
-	<-a.hashing
+	<-hashing
 	if !right {
-		return "", ErrWrongPIN
+		return ErrWrongPIN
 	}
-	a.tries.passed(source)
-	return text, nil
+	t.passed(source)
+	return nil
 }
 
 // Login checks the PIN as CheckPIN does and opens a session of the chair for the person. The session is kept on disk

@@ -7,6 +7,9 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
+
+	"filippo.io/age"
 
 	"plenum/device/sitting"
 )
@@ -33,6 +36,7 @@ func (c Config) check() []error {
 	if c.Socket == "" {
 		bad.add("socket is empty; plenumctl needs one")
 	}
+	c.checkBox(&bad)
 	c.checkSitting(&bad)
 	seats := c.checkDesks(&bad)
 	c.checkMembers(&bad, seats)
@@ -41,6 +45,24 @@ func (c Config) check() []error {
 	c.checkLines(&bad)
 	return bad
 }
+
+func (c Config) checkBox(bad *complaints) {
+	if c.Box.Name != "" && (len(c.Box.Name) > 63 || !hostName().MatchString(c.Box.Name)) {
+		bad.add("box.name = %q is no host name: small letters, digits and - (not at the ends), up to 63 characters", c.Box.Name)
+	}
+	if c.Box.Metrics != "" {
+		if _, port, err := net.SplitHostPort(c.Box.Metrics); err != nil || port == "" || c.Box.Metrics == c.Listen {
+			bad.add("box.metrics = %q is not a host:port of its own, for example \"127.0.0.1:9100\"", c.Box.Metrics)
+		}
+	}
+	if c.Box.VendorKey != "" {
+		if _, err := age.ParseRecipients(strings.NewReader(c.Box.VendorKey)); err != nil {
+			bad.add("box.vendor_key is no public key of age (age1...): %v", err)
+		}
+	}
+}
+
+func hostName() *regexp.Regexp { return regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`) }
 
 func (c Config) checkSitting(bad *complaints) {
 	s := c.Sitting

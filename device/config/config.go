@@ -24,10 +24,11 @@ var Example string
 
 // Config is the whole file.
 type Config struct {
-	Listen  string   `toml:"listen"`  // TCP for pages and API, UDP of the same port for sound and picture
-	Names   []string `toml:"names"`   // host names and addresses the box is reached by
-	Data    string   `toml:"data"`    // folder of journal, keys, invitations
-	Socket  string   `toml:"socket"`  // unix socket of plenumctl
+	Listen  string   `toml:"listen"` // TCP for pages and API, UDP of the same port for sound and picture
+	Names   []string `toml:"names"`  // host names and addresses the box is reached by
+	Data    string   `toml:"data"`   // folder of journal, keys, invitations
+	Socket  string   `toml:"socket"` // unix socket of plenumctl
+	Box     Box      `toml:"box"`
 	Sitting Sitting  `toml:"sitting"` // rules
 	Members []Member `toml:"member"`
 	Desks   []Desk   `toml:"desk"`
@@ -35,6 +36,13 @@ type Config struct {
 	Hall    Hall     `toml:"hall"`
 	Inputs  []Input  `toml:"input"`
 	Outputs []Output `toml:"output"`
+}
+
+// Box is the appliance itself.
+type Box struct {
+	Name      string `toml:"name"`       // host name; empty: as it is
+	Metrics   string `toml:"metrics"`    // TCP address of Prometheus metrics; empty: on the control socket only
+	VendorKey string `toml:"vendor_key"` // age recipient for diagnosis sticks; empty: they are not encrypted
 }
 
 // Sitting is the body and its rules at the start of a sitting.

@@ -8,11 +8,12 @@ import (
 )
 
 // Item is something the sitting counts on, such as a camera: green, or red with a reason. A sitting does not open while
-// a required item is red, unless the chair overrides it by name (S5). In an open sitting items change nothing.
+// a required item is red, unless the chair overrides it by name (S5); a firm one is not overridden. In an open sitting items change nothing.
 type Item struct {
 	ID       string `json:"id"` // stable: overrides name it
 	Name     string `json:"name"`
 	Required bool   `json:"required"`
+	Firm     bool   `json:"firm,omitempty"` // nobody may override it: the box is not ready to be used at all
 	Red      bool   `json:"red"`
 	Reason   string `json:"reason"` // one line with what to do; may stand on a green item that is not at its best
 }
@@ -78,7 +79,7 @@ func (s *State) gate(e Event) ([]Override, error) {
 	for _, it := range s.Items {
 		switch {
 		case !it.Required || !it.Red:
-		case slices.Contains(e.Overrides, it.ID):
+		case slices.Contains(e.Overrides, it.ID) && !it.Firm:
 			over = append(over, Override{Item: it.ID, Name: it.Name, Reason: it.Reason, By: e.By, At: e.At})
 		case it.Reason != "":
 			missing = append(missing, it.ID+" ("+it.Reason+")")

@@ -65,6 +65,25 @@ func TestTheGate(t *testing.T) {
 	}
 }
 
+// Nobody opens a sitting on a box that is not ready to be used at all, whatever they name.
+func TestFirm(t *testing.T) {
+	s := must(t, New(), roster(ModeChairGrants, 1, 3))
+	pin := Item{ID: "box/owner", Name: "the owner's PIN", Required: true, Firm: true, Red: true, Reason: "set it"}
+	s = must(t, s, items(pin))
+	for _, by := range []Actor{chair, operator, box} {
+		if err := refused(t, s, openBy(by)); !errors.Is(err, ErrNotReady) {
+			t.Errorf("%s: %v", by.Role, err)
+		}
+	}
+	if err := refused(t, s, openBy(chair, pin.ID)); !errors.Is(err, ErrNotReady) || !strings.Contains(err.Error(), "set it") {
+		t.Error(err)
+	}
+	pin.Red = false
+	if s = must(t, must(t, s, item(pin)), openBy(chair)); s.Phase != PhaseOpen || len(s.Overrides) != 0 {
+		t.Fatalf("%+v", s)
+	}
+}
+
 func TestItems(t *testing.T) {
 	s := closed(t)
 	s = must(t, s, item(Item{ID: "camera/hall", Name: "hall", Required: true, Reason: "dark"}))
