@@ -222,6 +222,39 @@ func TestBusy(t *testing.T) {
 }
 
 // Whoever has gone is not served any more.
+// A ping is a turn and nothing else; a clerk that hangs in an effect does not answer it.
+func TestPing(t *testing.T) {
+	hang, hanging := make(chan struct{}), make(chan struct{}, 1)
+	c, _ := running(t, Options{Journal: &memory{}, Effects: func(uint64, []sitting.Effect) {
+		select {
+		case hanging <- struct{}{}:
+		default:
+		}
+		<-hang
+	}})
+	before := c.Snapshot().Seq
+	if err := c.Ping(t.Context()); err != nil || c.Snapshot().Seq != before {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		opened(t, c)
+		do(t, c, "", press("2"))
+	}()
+	<-hanging
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if err := c.Ping(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Error("it hangs and answers:", err)
+	}
+	close(hang)
+	if err := c.Ping(t.Context()); err != nil {
+		t.Error(err)
+	}
+	<-done
+}
+
 func TestCallerGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		disk := &memory{}

@@ -17,6 +17,7 @@ type request struct {
 	digest digest // of the event, for the key
 	event  sitting.Event
 	raw    []byte // the event as it will be journaled
+	ping   bool   // asks for nothing
 	answer chan answer
 }
 
@@ -56,6 +57,13 @@ func (c *Clerk) Do(ctx context.Context, key string, e sitting.Event) (Receipt, e
 		}
 	}
 	return c.ask(ctx, r)
+}
+
+// Ping returns when the clerk has taken a turn: whoever watches over the house learns that it does not hang. Errors:
+// ErrStopped, or ctx's.
+func (c *Clerk) Ping(ctx context.Context) error {
+	_, err := c.ask(ctx, request{ctx: ctx, ping: true, event: sitting.Event{By: sitting.Actor{Role: sitting.RoleBox}}})
+	return err
 }
 
 // canonical stamps the event and gives it the form in which replay will see it: whatever JSON does not carry over

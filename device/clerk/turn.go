@@ -49,6 +49,9 @@ func (c *Clerk) decide(t *round, r request) answer {
 	if err := r.ctx.Err(); err != nil {
 		return answer{err: err} // nobody waits for it any more
 	}
+	if r.ping {
+		return answer{}
+	}
 	if r.key != "" {
 		if seq, same, known := c.keys.find(r.key, r.digest); known && !same {
 			return answer{err: ErrKeyReused}
