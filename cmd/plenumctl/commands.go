@@ -1,18 +1,12 @@
 package main
 
 import (
-	"bufio"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"strings"
 	"text/tabwriter"
 	"time"
-
-	"golang.org/x/term"
 
 	"plenum/device/clerk"
 	"plenum/device/control"
@@ -152,19 +146,12 @@ func (pinCmd) Run(s *session) error {
 	})
 }
 
+// readPIN takes the chair's PIN from the terminal, or from standard input where there is none.
 func (s *session) readPIN() (string, error) {
-	f, ok := s.in.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
-		text, err := bufio.NewReader(io.LimitReader(s.in, 256)).ReadString('\n')
-		if err != nil && !errors.Is(err, io.EOF) {
-			return "", err
-		}
-		return strings.TrimSpace(text), nil
+	if s.terminal() == nil {
+		return s.readLine()
 	}
-	fmt.Fprint(s.out, "New PIN for the chair (6 to 32 digits): ")
-	text, err := term.ReadPassword(int(f.Fd()))
-	fmt.Fprintln(s.out)
-	return strings.TrimSpace(string(text)), err
+	return s.askSecret("New PIN for the chair (6 to 32 digits): ")
 }
 
 type inviteCmd struct {

@@ -37,6 +37,7 @@ func run(args []string) error {
 	check := flags.Bool("check", false, "check the configuration and end")
 	example := flags.Bool("example", false, "print a configuration with every key explained and end")
 	verbose := flags.Bool("verbose", false, "log what devices say")
+	appliance := flags.Bool("appliance", false, "this machine is the box: sticks, updates, power and the clock are the daemon's, too")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -44,11 +45,11 @@ func run(args []string) error {
 		fmt.Print(config.Example)
 		return nil
 	}
-	cfg, err := config.Load(*path)
-	if err != nil {
-		return err
-	}
 	if *check {
+		cfg, err := config.Load(*path)
+		if err != nil {
+			return err
+		}
 		return tell(*path, cfg)
 	}
 	level := slog.LevelInfo
@@ -57,7 +58,15 @@ func run(args []string) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	return app.Run(ctx, cfg, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})))
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	if *appliance {
+		return app.RunBox(ctx, app.ThisBox(*path), log)
+	}
+	cfg, err := config.Load(*path)
+	if err != nil {
+		return err
+	}
+	return app.Run(ctx, cfg, log)
 }
 
 // tell checks what the file says against the devices that are there. What is absent may come later and is only said.

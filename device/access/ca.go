@@ -143,6 +143,39 @@ func (ca *CA) GetCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate, erro
 	return ca.leaf, nil
 }
 
+// Rename makes the server certificate good for other names and addresses: a box gets its address after it has started,
+// and sometimes another one. What the root may not sign for is left out, since a new root would have to be imported into
+// every browser; it is returned.
+func (ca *CA) Rename(hosts []string) (left []string, err error) {
+	if err := checkNames(hosts); err != nil {
+		return nil, err
+	}
+	ca.mu.Lock()
+	defer ca.mu.Unlock()
+	kept, before := []string{}, ca.opts.Hosts
+	for _, h := range hosts {
+		ca.opts.Hosts = []string{h}
+		if ca.suits(ca.root) {
+			kept = append(kept, h)
+		} else {
+			left = append(left, h)
+		}
+	}
+	ca.opts.Hosts = kept
+	if len(kept) == 0 {
+		ca.opts.Hosts = before
+		return left, nil
+	}
+	if ca.covers(ca.leaf.Leaf) {
+		return left, nil
+	}
+	if err := ca.renew(); err != nil {
+		ca.opts.Hosts = before
+		return left, fmt.Errorf("make a certificate for %v: %w", kept, err)
+	}
+	return left, nil
+}
+
 func (ca *CA) file(name string) string { return filepath.Join(ca.dir, name) }
 
 // now is the time, but never before there were boxes.

@@ -256,3 +256,33 @@ func TestGiven(t *testing.T) {
 		t.Error("it is damaged")
 	}
 }
+
+// A box that gets its address late has it in its certificate, without a new root.
+func TestRename(t *testing.T) {
+	ca, err := OpenCA(t.TempDir(), CAOptions{Hosts: []string{"saal.example.de", "localhost"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := ca.PEM()
+	left, err := ca.Rename([]string{"saal.example.de", "192.168.7.4", "203.0.113.9", "other.example.org", "localhost"})
+	if err != nil || len(left) != 2 || left[0] != "203.0.113.9" {
+		t.Fatal(left, err)
+	}
+	cert, err := ca.GetCertificate(nil)
+	if err != nil || cert.Leaf.VerifyHostname("192.168.7.4") != nil || cert.Leaf.VerifyHostname("saal.example.de") != nil || !bytes.Equal(root, ca.PEM()) {
+		t.Fatal(cert.Leaf.DNSNames, cert.Leaf.IPAddresses, err)
+	}
+	serial := cert.Leaf.SerialNumber
+	if _, err := ca.Rename([]string{"192.168.7.4", "saal.example.de", "localhost"}); err != nil {
+		t.Fatal(err)
+	}
+	if cert, _ = ca.GetCertificate(nil); cert.Leaf.SerialNumber.Cmp(serial) != 0 {
+		t.Error("a new certificate for the same names")
+	}
+	if left, err := ca.Rename([]string{"203.0.113.9"}); err != nil || len(left) != 1 {
+		t.Fatal(left, err)
+	}
+	if cert, _ = ca.GetCertificate(nil); cert.Leaf.VerifyHostname("saal.example.de") != nil {
+		t.Error("nothing is left of the names")
+	}
+}

@@ -9,12 +9,12 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"os"
 	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"plenum/device/access"
 	"plenum/device/clerk"
@@ -35,11 +35,17 @@ type App struct {
 	clerk   *clerk.Clerk
 	access  *access.Access
 	board   *health.Board
+	named   *health.Conditions
+	commits *timed
+	began   time.Time
+	again   chan struct{} // the daemon is to end, to be started anew
 	plugged *nudge
 	desks   []*deskSystem
 	lines   *lines
 	media   *media
+	box     *boxed     // nil: a program on somebody's own machine
 	testing sync.Mutex // held by a running self-test
+	ca      *access.CA
 	console *console.Console
 	control *control.Server
 	cleanup []func() // what New opened, undone in reverse
@@ -57,8 +63,13 @@ func Run(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 
 // New opens the journal, the keys, the network and the devices' tables. What it opened is closed again when a later
 // part fails.
-func New(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *App, err error) {
-	a := &App{cfg: cfg, log: log, board: health.NewBoard(nil), plugged: newNudge()}
+func New(ctx context.Context, cfg config.Config, log *slog.Logger) (*App, error) {
+	return newApp(ctx, cfg, log, nil)
+}
+
+func newApp(ctx context.Context, cfg config.Config, log *slog.Logger, box *boxed) (_ *App, err error) {
+	a := &App{cfg: cfg, log: log, box: box, board: health.NewBoard(nil), named: health.NewConditions(nil), plugged: newNudge(), began: time.Now(),
+		again: make(chan struct{}, 1)}
 	defer func() {
 		if err != nil {
 			a.Close()
@@ -66,6 +77,11 @@ func New(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *App, err 
 	}()
 	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("making the data folder: %w", err)
+	}
+	if box != nil {
+		if err := box.open(ctx, a); err != nil {
+			return nil, err
+		}
 	}
 	if err := a.openSitting(ctx); err != nil {
 		return nil, err
@@ -81,6 +97,11 @@ func New(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *App, err 
 		return nil, err
 	}
 	a.cleanup = append(a.cleanup, func() { a.media.host.Close() })
+	if box != nil {
+		if err := box.join(a); err != nil {
+			return nil, err
+		}
+	}
 	return a, a.openConsole()
 }
 
@@ -92,21 +113,37 @@ func (a *App) Close() {
 	a.cleanup = nil
 }
 
+// openSitting opens the journal and brings the sitting back. A journal that a version left which had to give way is
+// replaced by the one from before it.
 func (a *App) openSitting(ctx context.Context) error {
-	var err error
-	if a.journal, err = journal.Open(ctx, a.cfg.Data, sitting.RulesVersion); err != nil {
-		return fmt.Errorf("opening the journal: %w", err)
+	err := a.openJournal(ctx)
+	if err != nil && a.box != nil {
+		if err = a.box.older(ctx, err); err == nil {
+			err = a.openJournal(ctx)
+		}
+	}
+	if err != nil {
+		return err
 	}
 	a.cleanup = append(a.cleanup, func() {
 		if err := a.journal.Close(); err != nil {
 			a.log.Error("closing the journal", "error", err)
 		}
 	})
-	if a.clerk, err = clerk.New(clerk.Options{Journal: a.journal, Effects: a.carryOut, Log: a.log}); err != nil {
-		return fmt.Errorf("reading the journal: %w", err)
-	}
 	if a.access, err = access.Open(a.cfg.Data, access.Options{}); err != nil {
 		return fmt.Errorf("reading who may come in: %w", err)
+	}
+	return nil
+}
+
+func (a *App) openJournal(ctx context.Context) error {
+	var err error
+	if a.journal, err = journal.Open(ctx, a.cfg.Data, sitting.RulesVersion); err != nil {
+		return fmt.Errorf("opening the journal: %w", err)
+	}
+	a.commits = &timed{Journal: a.journal}
+	if a.clerk, err = clerk.New(clerk.Options{Journal: a.commits, Effects: a.carryOut, Log: a.log}); err != nil {
+		return errors.Join(fmt.Errorf("reading the journal: %w", err), a.journal.Close())
 	}
 	return nil
 }
@@ -124,8 +161,12 @@ func (a *App) openDesks() error {
 
 func (a *App) openConsole() error {
 	names := a.names()
-	ca, err := access.OpenCA(a.cfg.Data, access.CAOptions{Hosts: names, Log: a.log})
-	if err != nil {
+	given := ""
+	if a.box != nil {
+		given = a.box.certificates()
+	}
+	var err error
+	if a.ca, err = access.OpenCA(a.cfg.Data, access.CAOptions{Hosts: names, Given: given, Log: a.log}); err != nil {
 		return fmt.Errorf("the box's certificate: %w", err)
 	}
 	listener, err := net.Listen("tcp", a.cfg.Listen)
@@ -133,11 +174,15 @@ func (a *App) openConsole() error {
 		return fmt.Errorf("listening for pages: %w", err)
 	}
 	a.cleanup = append(a.cleanup, func() { listener.Close() })
-	a.console, err = console.New(console.Options{
-		Listener: listener, TLS: access.Profile(ca.GetCertificate), CA: ca.PEM(),
+	pages := console.Options{
+		Listener: listener, TLS: access.Profile(a.ca.GetCertificate), CA: a.ca.PEM(),
 		Clerk: a.clerk, Access: a.access, Media: a.media.host.Handler(a.caller), Voices: a.media.voices,
 		Devices: a, Version: Version(), Log: a.log,
-	})
+	}
+	if a.box != nil {
+		pages.Service = a.box.service
+	}
+	a.console, err = console.New(pages)
 	if err != nil {
 		return fmt.Errorf("the pages: %w", err)
 	}
@@ -145,10 +190,14 @@ func (a *App) openConsole() error {
 	if err != nil {
 		return fmt.Errorf("the pages: %w", err)
 	}
-	a.control, err = control.New(control.Options{
+	door := control.Options{
 		Socket: a.cfg.Socket, Clerk: a.clerk, Access: a.access, Base: "https://" + net.JoinHostPort(names[0], port),
-		Devices: a, Version: Version(), Log: a.log,
-	})
+		Devices: a, Health: a, Version: Version(), Log: a.log,
+	}
+	if a.box != nil {
+		door.Service = a.box.service
+	}
+	a.control, err = control.New(door)
 	if err != nil {
 		return fmt.Errorf("the control socket: %w", err)
 	}
@@ -160,45 +209,6 @@ func (a *App) openConsole() error {
 func (a *App) caller(r *http.Request) (wire.Caller, error) {
 	id, err := a.console.Authenticate(r)
 	return wire.Caller{Person: string(id.Person), Gone: id.Gone, Expires: id.Expires, Many: !id.Single()}, err
-}
-
-// names are what the box is reached by, the first one for links.
-func (a *App) names() []string {
-	names := slices.Clone(a.cfg.Names)
-	host, _, _ := net.SplitHostPort(a.cfg.Listen)
-	if ip, err := netip.ParseAddr(host); err == nil && !ip.IsUnspecified() {
-		names = append(names, host)
-	} else if err == nil {
-		for _, own := range ownAddresses() {
-			names = append(names, own.String())
-		}
-	} else if host != "" {
-		names = append(names, host)
-	}
-	if name, err := os.Hostname(); err == nil {
-		names = append(names, name)
-	}
-	return append(names, "localhost", "127.0.0.1")
-}
-
-// ownAddresses are the host's IPv4 addresses, those others can reach first.
-func ownAddresses() []netip.Addr {
-	var far, near []netip.Addr
-	addrs, err := net.InterfaceAddrs()
-	if err != nil {
-		return nil
-	}
-	for _, a := range addrs {
-		p, err := netip.ParsePrefix(a.String())
-		switch {
-		case err != nil || !p.Addr().Is4():
-		case p.Addr().IsLoopback():
-			near = append(near, p.Addr())
-		default:
-			far = append(far, p.Addr())
-		}
-	}
-	return append(far, near...)
 }
 
 // Run serves until ctx ends. When one of the parts without which there is no sitting ends, all end: the service
@@ -231,13 +241,24 @@ func (a *App) Run(ctx context.Context) error {
 		a.lines.run(ctx, sup, a.clerk)
 		sup.keep(ctx, device{name: "plugs", run: a.plugs})
 		vital("devices", a.follow)
+		vital("addresses", a.followAddresses)
+		vital("health", a.lookAfter)
+		vital("conditions", func(ctx context.Context) error { return a.named.Follow(ctx, a.board) })
+		vital("journal", a.verify)
+		vital("clerk", a.beat)
 		vital("record", a.watchRecord)
 		vital("pages", a.console.Run)
 		vital("control socket", a.control.Run)
+		if a.box != nil {
+			a.box.run(ctx, vital)
+		}
 		a.log.Info("ready", "listen", a.cfg.Listen, "version", Version())
 	}
 	select {
 	case <-ctx.Done():
+	case <-a.again:
+		a.log.Info("ending to be started anew")
+		cancel(nil)
 	case err := <-clerkDone:
 		cancel(fmt.Errorf("the sitting: %w", errors.Join(errEnded, err)))
 		clerkDone <- nil

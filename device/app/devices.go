@@ -53,6 +53,9 @@ func (a *App) items() []sitting.Item {
 		}
 		items = append(items, item)
 	}
+	if a.box != nil {
+		items = append(items, a.box.items()...)
+	}
 	return items
 }
 
@@ -78,11 +81,13 @@ func (a *App) follow(ctx context.Context) error {
 	defer stop()
 	told := map[string]sitting.Item{}
 	opening := a.cfg.Sitting.OpenAtStart
+	box := a.boxChanges()
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-changed:
+		case <-box:
 		}
 		if !opening { // what goes and comes within a moment is one change for the record, or none
 			select {
@@ -91,6 +96,7 @@ func (a *App) follow(ctx context.Context) error {
 			case <-time.After(settle):
 			}
 		}
+		box = a.boxChanges() // before it is looked at: what changes meanwhile is seen by the next round
 		red := false
 		for _, it := range a.items() {
 			red = red || it.Required && it.Red
@@ -110,6 +116,14 @@ func (a *App) follow(ctx context.Context) error {
 			}
 		}
 	}
+}
+
+// boxChanges ends with the next change of what the box itself makes a sitting wait for; nil: there is nothing.
+func (a *App) boxChanges() <-chan struct{} {
+	if a.box == nil {
+		return nil
+	}
+	return a.box.changed.next()
 }
 
 // open opens a sitting when none was open.

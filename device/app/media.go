@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/netip"
-	"slices"
 	"time"
 
 	"plenum/device/config"
@@ -109,17 +107,7 @@ func (m *media) openWire() error {
 		return fmt.Errorf("listen: %w", err)
 	}
 	listen := addr.AddrPort()
-	announce := []netip.Addr{listen.Addr().Unmap()}
-	if !announce[0].IsValid() || announce[0].IsUnspecified() {
-		announce = ownAddresses()
-	}
-	// Behind a router that forwards the port, the address others use is one of the configured names.
-	for _, name := range m.cfg.Names {
-		if addr, err := netip.ParseAddr(name); err == nil && addr.Is4() && !slices.Contains(announce, addr) {
-			announce = append(announce, addr)
-		}
-	}
-	m.host, err = wire.New(wire.Options{Listen: listen, Addresses: announce, Stage: m.stage, OnLeg: m.legs.note, Log: m.log})
+	m.host, err = wire.New(wire.Options{Listen: listen, Addresses: announced(m.cfg), Stage: m.stage, OnLeg: m.legs.note, Log: m.log})
 	if err != nil {
 		return fmt.Errorf("listening for sound and picture: %w", err)
 	}

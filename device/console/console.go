@@ -40,6 +40,7 @@ type Options struct {
 	Access   *access.Access //
 	Media    http.Handler   // gets /whip, /whep and below, of people who may use them; nil: there is no media
 	Devices  Devices        // nil: nothing is known of devices
+	Service  Service        // nil: this is no appliance
 	Voices   int            // how many remote voices the media room hands out, for the pages
 	Pages    fs.FS          // nil: those built into the program
 	Version  string

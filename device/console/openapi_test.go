@@ -204,6 +204,7 @@ func TestSchemasAreTheTypes(t *testing.T) {
 		"View": View{}, "Me": Me{}, "Speaker": Speaker{}, "Request": Request{}, "Person": Person{}, "Leg": Leg{},
 		"Word": Word{}, "Desk": Desk{}, "Fault": Fault{}, "Media": Media{}, "Problem": Problem{}, "Session": session{},
 		"Alarm": Alarm{}, "Item": Item{}, "Override": Override{}, "Device": health.Item{}, "SelfTest": health.Report{}, "Check": health.Check{},
+		"First": First{},
 	} {
 		var have, must []string
 		for _, f := range reflect.VisibleFields(reflect.TypeOf(v)) {
@@ -251,7 +252,7 @@ func TestCodesAreDocumented(t *testing.T) {
 	enum, _ := loadSpec(t).at("components", "schemas", "Problem", "properties", "code", "enum").([]any)
 	have := map[string]bool{
 		"unauthorized": true, "wrong_pin": true, "too_many_tries": true, "no_pin": true, "not_found": true,
-		"method_not_allowed": true, "internal": true, // those that are no refusal of the clerk or the rules
+		"method_not_allowed": true, "internal": true, "pin_set": true, "not_appliance": true, // those that are no refusal of the clerk or the rules
 	}
 	for _, r := range refusals() {
 		have[r.code] = true

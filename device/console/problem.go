@@ -6,8 +6,10 @@ import (
 	"errors"
 	"net/http"
 
+	"plenum/device/access"
 	"plenum/device/clerk"
 	"plenum/device/health"
+	"plenum/device/service"
 	"plenum/device/sitting"
 )
 
@@ -89,6 +91,16 @@ func refusals() []refusal {
 		{sitting.ErrAlarm, conflict, "alarm", ""},
 		{sitting.ErrNotReady, conflict, "not_ready", ""},
 		{health.ErrTesting, conflict, "selftest_running", "A self-test is running already; wait for its result."},
+		{service.ErrSittingOpen, conflict, "sitting_open", "A sitting is open; close it first."},
+		{service.ErrNothingOffered, conflict, "nothing_offered", "No stick offers this; plug one in and wait until it was looked at."},
+		{service.ErrWrongPIN, http.StatusForbidden, "wrong_pin", "The owner's PIN is wrong."},
+		{service.ErrNotLocal, http.StatusForbidden, "not_local", "The first PINs are set at the box itself, on its own screen or with plenumctl."},
+		{service.ErrOwnerSet, conflict, "owner_set", "The owner's PIN is set already; give it as old to change it."},
+		{service.ErrNoOwner, conflict, "no_owner", "The owner's PIN has not been set; set it at the box itself first."},
+		{service.ErrConfirm, http.StatusBadRequest, "confirm", "This is not the name of the box; type its host name."},
+		{service.ErrBusy, conflict, "service_busy", "An update, a setup or a reset is under way; wait until it is done."},
+		{service.ErrAbsent, http.StatusServiceUnavailable, "absent", "The part of the box that does this does not answer; look at the conditions and try again."},
+		{access.ErrWeakPIN, http.StatusBadRequest, "weak_pin", ""},
 		{sitting.ErrInvalid, http.StatusBadRequest, "invalid", ""},
 		{clerk.ErrKeyReused, conflict, "key_reused", "This Idempotency-Key was used for another command; use a new one."},
 		{clerk.ErrKeyTooLong, http.StatusBadRequest, "invalid", "The Idempotency-Key is too long."},

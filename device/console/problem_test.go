@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"plenum/device/clerk"
+	"plenum/device/service"
 	"plenum/device/sitting"
 )
 
@@ -50,17 +51,26 @@ func promised() map[string]struct {
 		"clerk.ErrKeyReused":        {clerk.ErrKeyReused, 409, "key_reused"},
 		"clerk.ErrKeyTooLong":       {clerk.ErrKeyTooLong, 400, "invalid"},
 		"clerk.ErrStopped":          {clerk.ErrStopped, 503, "busy"},
+		"service.ErrSittingOpen":    {service.ErrSittingOpen, 409, "sitting_open"},
+		"service.ErrNothingOffered": {service.ErrNothingOffered, 409, "nothing_offered"},
+		"service.ErrWrongPIN":       {service.ErrWrongPIN, 403, "wrong_pin"},
+		"service.ErrNotLocal":       {service.ErrNotLocal, 403, "not_local"},
+		"service.ErrOwnerSet":       {service.ErrOwnerSet, 409, "owner_set"},
+		"service.ErrNoOwner":        {service.ErrNoOwner, 409, "no_owner"},
+		"service.ErrConfirm":        {service.ErrConfirm, 400, "confirm"},
+		"service.ErrBusy":           {service.ErrBusy, 409, "service_busy"},
+		"service.ErrAbsent":         {service.ErrAbsent, 503, "absent"},
 	}
 }
 
-// Every error that sitting and clerk export is mapped, or named here as none that a command can end with.
+// Every error that sitting, clerk and service export is mapped, or named here as none that a command can end with.
 func TestEveryErrorIsMapped(t *testing.T) {
 	notByCommand := map[string]bool{
 		"clerk.ErrUnrecorded": true, // ends Run
 		"clerk.ErrDeviates":   true, // found by New
 	}
 	want := promised()
-	for _, pkg := range []string{"sitting", "clerk"} {
+	for _, pkg := range []string{"sitting", "clerk", "service"} {
 		names := exportedErrors(t, pkg)
 		if len(names) < 5 {
 			t.Fatalf("only %v found in %s", names, pkg)

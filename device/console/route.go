@@ -36,6 +36,7 @@ func (c *Console) routes() []route {
 		{"GET", "/assets/{file...}", true, c.asset},
 		{"GET", "/{file}", true, c.rootFile},
 	}
+	list = append(list, c.serviceRoutes()...)
 	if c.opts.Media != nil {
 		list = append(list,
 			route{"OPTIONS", "/whip", true, c.options},

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"mime"
 	"net/http"
 	"net/netip"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"plenum/device/access"
+	"plenum/device/service"
 	"plenum/device/sitting"
 )
 
@@ -33,6 +33,9 @@ func (c *Console) login(w http.ResponseWriter, r *http.Request, _ access.Identit
 	if err := readJSON(r, &body); err != nil {
 		return err
 	}
+	if c.opts.Service != nil && !c.opts.Service.HasOwner() {
+		return service.ErrNoOwner // nobody leads a sitting on a box that belongs to nobody
+	}
 	roster := c.opts.Clerk.Snapshot().State.Roster
 	i := slices.IndexFunc(roster, func(p sitting.Person) bool { return p.Role == sitting.RoleChair })
 	if i < 0 {
@@ -40,13 +43,9 @@ func (c *Console) login(w http.ResponseWriter, r *http.Request, _ access.Identit
 	}
 	from := source(r)
 	token, id, err := c.opts.Access.Login(r.Context(), from, body.PIN, roster[i].ID)
-	if many, ok := errors.AsType[*access.TooManyError](err); ok {
-		seconds := strconv.Itoa(int(math.Ceil(many.Wait.Seconds())))
-		w.Header().Set("Retry-After", seconds)
-		return newProblem(http.StatusTooManyRequests, "too_many_tries",
-			"Too many wrong PINs; wait "+seconds+" seconds and try again.")
-	}
 	switch {
+	case errors.As(err, new(*access.TooManyError)):
+		return tooMany(w, err)
 	case errors.Is(err, access.ErrNoPIN):
 		return newProblem(http.StatusConflict, "no_pin", "No PIN has been set yet; the technician sets it with plenumctl pin.")
 	case errors.Is(err, access.ErrWrongPIN):

@@ -11,6 +11,7 @@ import (
 	"plenum/device/access"
 	"plenum/device/clerk"
 	"plenum/device/health"
+	"plenum/device/service"
 	"plenum/device/sitting"
 )
 
@@ -137,16 +138,19 @@ func statusOf(err error) int {
 	switch {
 	case is(sitting.ErrUnknownPerson, sitting.ErrUnknownSeat, access.ErrUnknown):
 		return http.StatusNotFound
-	case is(sitting.ErrNotAllowed, access.ErrRole):
+	case is(sitting.ErrNotAllowed, access.ErrRole, service.ErrWrongPIN, service.ErrNotLocal):
 		return http.StatusForbidden
-	case is(sitting.ErrInvalid, access.ErrWeakPIN):
+	case is(sitting.ErrInvalid, access.ErrWeakPIN, service.ErrConfirm):
 		return http.StatusBadRequest
-	case is(clerk.ErrBusy, clerk.ErrStopped, context.DeadlineExceeded, context.Canceled):
+	case is(clerk.ErrBusy, clerk.ErrStopped, service.ErrAbsent, context.DeadlineExceeded, context.Canceled):
 		return http.StatusServiceUnavailable
 	case is(sitting.ErrNotOpen, sitting.ErrAlreadyOpen, sitting.ErrAlreadyListed, sitting.ErrNotListed, sitting.ErrAlreadySpeaks,
 		sitting.ErrNotSpeaking, sitting.ErrLimit, sitting.ErrSilenced, sitting.ErrListEmpty, sitting.ErrNoWay, sitting.ErrNothingChanged,
-		sitting.ErrAlarm, sitting.ErrNotReady, health.ErrTesting):
+		sitting.ErrAlarm, sitting.ErrNotReady, health.ErrTesting,
+		service.ErrSittingOpen, service.ErrNothingOffered, service.ErrOwnerSet, service.ErrNoOwner, service.ErrBusy):
 		return http.StatusConflict
+	case errors.As(err, new(*access.TooManyError)):
+		return http.StatusTooManyRequests
 	}
 	return http.StatusInternalServerError
 }

@@ -13,6 +13,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -38,6 +39,8 @@ type Options struct {
 	Clerk   Clerk
 	Access  *access.Access
 	Devices Devices       // nil: nothing is known of devices
+	Health  Health        // nil: nothing is known of conditions and metrics
+	Service Service       // nil: this is no appliance
 	Base    string        // address of the pages for personal links, such as https://saal.example.de
 	LinkTTL time.Duration // how long a personal link is good; 0: 30 days
 	Version string
@@ -134,7 +137,7 @@ func (s *Server) Run(ctx context.Context) error {
 // handler lays out the routes. A handler gives its answer, or the reason why there is none.
 func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
-	for pattern, handle := range map[string]func(*http.Request) (any, error){
+	all := map[string]func(*http.Request) (any, error){
 		"GET /status":     s.status,
 		"GET /speakers":   s.speakers,
 		"POST /grant":     s.grant,
@@ -149,7 +152,9 @@ func (s *Server) handler() http.Handler {
 		"POST /open":      s.openSitting,
 		"POST /close":     s.closeSitting,
 		"POST /all-clear": s.allClear,
-	} {
+	}
+	maps.Copy(all, s.serviceRoutes())
+	for pattern, handle := range all {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 			out, err := handle(r)
@@ -162,6 +167,10 @@ func (s *Server) handler() http.Handler {
 		})
 	}
 	mux.HandleFunc("GET /events", s.follow)
+	if s.opts.Health != nil {
+		mux.HandleFunc("GET /health", s.health)
+		mux.Handle("GET /metrics", Metrics(s.opts.Health.WriteMetrics, s.log))
+	}
 	return mux
 }
 

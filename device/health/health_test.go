@@ -40,7 +40,7 @@ func TestBoard(t *testing.T) {
 	}
 }
 
-func TestJudge(t *testing.T) {
+func TestReport(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		checks []Check

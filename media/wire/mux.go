@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"sync/atomic"
 
 	"github.com/pion/ice/v4"
 	"github.com/pion/logging"
@@ -19,7 +20,7 @@ const socketBuffer = 4 << 20
 // 0.0.0.0 and nothing but the bound address of any other.
 type mux struct {
 	*ice.UDPMuxDefault
-	announced []net.Addr
+	announced atomic.Pointer[[]net.Addr]
 }
 
 func openMux(listen netip.AddrPort, conn net.PacketConn, addresses []netip.Addr, log pionLog) (*mux, error) {
@@ -41,10 +42,23 @@ func openMux(listen netip.AddrPort, conn net.PacketConn, addresses []netip.Addr,
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
-	return &mux{
-		UDPMuxDefault: ice.NewUDPMuxDefault(ice.UDPMuxParams{UDPConn: conn, Logger: log.NewLogger("ice-mux")}),
-		announced:     announced,
-	}, nil
+	m := &mux{UDPMuxDefault: ice.NewUDPMuxDefault(ice.UDPMuxParams{UDPConn: conn, Logger: log.NewLogger("ice-mux")})}
+	m.announced.Store(&announced)
+	return m, nil
+}
+
+// announce sets what peers of later sessions are told.
+func (m *mux) announce(addresses []netip.Addr) error {
+	local, ok := m.LocalAddr().(*net.UDPAddr)
+	if !ok {
+		return fmt.Errorf("the media port is %v, no UDP socket", m.LocalAddr())
+	}
+	announced, err := announce(local, addresses)
+	if err != nil {
+		return err
+	}
+	m.announced.Store(&announced)
+	return nil
 }
 
 // announce returns the addresses peers are told: those asked for, else the one
@@ -79,7 +93,7 @@ func announce(local *net.UDPAddr, addresses []netip.Addr) ([]net.Addr, error) {
 }
 
 // GetListenAddresses returns the announced addresses.
-func (m *mux) GetListenAddresses() []net.Addr { return m.announced }
+func (m *mux) GetListenAddresses() []net.Addr { return *m.announced.Load() }
 
 // GetConn returns the one socket whatever address is announced for it.
 func (m *mux) GetConn(ufrag string, _ net.Addr) (net.PacketConn, error) {

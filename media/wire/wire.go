@@ -95,6 +95,15 @@ func (h *Host) Addr() netip.AddrPort {
 	return h.mux.LocalAddr().(*net.UDPAddr).AddrPort()
 }
 
+// Announce replaces the IPv4 addresses that peers of later sessions are told: a box gets its address after it has
+// started, and sometimes another one. Those that are connected stay so.
+func (h *Host) Announce(addresses []netip.Addr) error {
+	if err := h.mux.announce(addresses); err != nil {
+		return fmt.Errorf("announcing addresses: %w", err)
+	}
+	return nil
+}
+
 // Run looks after the sessions until ctx ends, then closes them all and the
 // port. It returns when nothing of the host runs any more.
 func (h *Host) Run(ctx context.Context) error {

@@ -17,8 +17,9 @@ type Options struct {
 	Drives  []string  // raw images on the host that become /dev/vdb and so on
 	Files   []File    // put on the disk before the first power-on; the disk is Kept then
 	Keep    bool      // the disk outlives PowerCut and PowerOff; else every PowerOn begins with the image as built
+	Losing  bool      // the disk, Kept, loses at PowerCut what the guest has not flushed, as real ones do (package nbd)
 	PTY     bool      // ttyS4 and ttyS5 end in pseudo-terminals (VM.Terminal) instead of sockets (VM.Dial)
-	Append  string    // more kernel arguments
+	Append  string    // more kernel arguments; not for an image that is a Disk
 }
 
 // Forward is a port of the guest that is reached on 127.0.0.1 of the host.
@@ -40,19 +41,25 @@ type Kind string
 
 // The kinds.
 const (
-	Adapter Kind = "usb-serial"  // FTDI serial adapter; its line is VM.Dial(ID)
-	Sound   Kind = "usb-audio"   // sound card, playback only; what it plays is in the file VM.WAV()
-	Stick   Kind = "usb-storage" // mass storage with the image Disk
+	Adapter  Kind = "usb-serial"  // FTDI serial adapter; its line is VM.Dial(ID)
+	Sound    Kind = "usb-audio"   // sound card, playback only; what it plays is in the file VM.WAV()
+	Stick    Kind = "usb-storage" // mass storage with the image Disk
+	Keyboard Kind = "usb-kbd"
+	Network  Kind = "usb-net" // network card (CDC and RNDIS) with a DHCP server behind it and nothing else
 )
 
 // Device is something for a USB port.
 type Device struct {
-	ID     string // its name here and in QEMU
-	Kind   Kind
-	Serial string // USB serial number; empty: QEMU's
-	Port   string // "1" to "8"; empty: the next free one
-	Disk   string // of a Stick: raw image on the host
+	ID       string // its name here and in QEMU
+	Kind     Kind
+	Serial   string // USB serial number; empty: QEMU's
+	Port     string // "1" to "8"; empty: the next free one
+	Disk     string // of a Stick: raw image on the host
+	ReadOnly bool   // of a Stick: its write protection is on
 }
+
+// firmware is the folder where Debian's package ovmf puts UEFI for QEMU.
+const firmware = "/usr/share/OVMF"
 
 // agentPort is where the agent listens in the guest.
 const agentPort = 2323
@@ -71,10 +78,6 @@ func (v *VM) arguments(console string) []string {
 	if os.Getenv("PLENUM_LAB_KVM") == "1" {
 		accel = []string{"-accel", "kvm", "-cpu", "host"}
 	}
-	disk := "file=" + comma(filepath.Join(v.image.Dir, "root.img")) + ",snapshot=on"
-	if v.keeps() {
-		disk = "file=" + comma(v.path("root.img"))
-	}
 	network := "user,id=net" + fmt.Sprintf(",hostfwd=tcp:127.0.0.1:0-:%d", agentPort)
 	for _, f := range v.opt.Forward {
 		network += fmt.Sprintf(",hostfwd=%s:127.0.0.1:%d-:%d", f.Proto, f.Host, f.Guest)
@@ -82,17 +85,13 @@ func (v *VM) arguments(console string) []string {
 	args := append(accel,
 		"-S", "-name", v.opt.Name, "-M", "q35", "-smp", "2", "-m", strconv.Itoa(cmp.Or(v.opt.Memory, 768)),
 		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-		"-kernel", filepath.Join(v.image.Dir, "vmlinuz"), "-initrd", filepath.Join(v.image.Dir, "initrd.gz"),
-		"-append", kernelArgs+" "+v.opt.Append,
 		"-chardev", "file,id=console,path="+comma(console), "-device", "isa-serial,chardev=console",
 		"-qmp", "unix:"+comma(v.path("qmp"))+",server=on,wait=off",
-		// A cut kills QEMU and not the host: what the guest has handed over is in the host's cache and stays, what it still
-		// holds is lost. Waiting for the host's disk at each flush would only make the guest depend on how busy that is.
-		"-drive", "if=none,id=root,format=raw,cache=unsafe,"+disk, "-device", "virtio-blk-pci,drive=root",
 		"-netdev", network, "-device", "virtio-net-pci,netdev=net", "-device", "virtio-rng-pci",
 		"-device", "i6300esb", "-watchdog-action", "reset",
 		"-device", "qemu-xhci,id=usb,p2=8,p3=8", "-audiodev", "wav,id=hall,path="+comma(v.WAV()),
 	)
+	args = append(args, v.bootArguments()...)
 	for i, file := range v.opt.Drives {
 		id := fmt.Sprintf("drive%d", i)
 		args = append(args, "-drive", "if=none,format=raw,cache=unsafe,id="+id+",file="+comma(file),
@@ -106,6 +105,28 @@ func (v *VM) arguments(console string) []string {
 		args = append(args, "-chardev", end+",id="+line)
 	}
 	return append(args, "-device", "pci-serial-2x,chardev1=ttyS4,chardev2=ttyS5")
+}
+
+// bootArguments are the disk and what boots it.
+//
+// A cut kills QEMU and not the host. Without Options.Losing, what the guest has handed over is in the host's cache and
+// stays, what it still holds is lost; waiting for the host's disk at each flush would only make the guest depend on how busy
+// that is.
+func (v *VM) bootArguments() []string {
+	file := "cache=unsafe,file=" + comma(v.path("root.img"))
+	switch {
+	case v.opt.Losing:
+		file = "cache=writeback,file.driver=nbd,file.server.type=unix,file.server.path=" + comma(v.path("nbd"))
+	case !v.keeps():
+		file = "cache=unsafe,snapshot=on,file=" + comma(filepath.Join(v.image.Dir, "root.img"))
+	}
+	args := []string{"-drive", "if=none,id=root,format=raw," + file, "-device", "virtio-blk-pci,drive=root,bootindex=0"}
+	if v.image.Disk != "" {
+		return append(args, "-drive", "if=pflash,format=raw,unit=0,readonly=on,file="+firmware+"/OVMF_CODE.fd",
+			"-drive", "if=pflash,format=raw,unit=1,file="+comma(v.path("vars.fd")))
+	}
+	return append(args, "-kernel", filepath.Join(v.image.Dir, "vmlinuz"), "-initrd", filepath.Join(v.image.Dir, "initrd.gz"),
+		"-append", kernelArgs+" "+v.opt.Append)
 }
 
 // comma doubles commas, as QEMU's option lists want them within a value.

@@ -85,8 +85,12 @@ func (v *VM) add(ctx context.Context, q *qmp.Conn, d Device) error {
 	case Stick:
 		args["drive"] = d.ID + "-disk"
 		args["removable"] = true
-		err = q.Do(ctx, "blockdev-add", map[string]any{"driver": "raw", "node-name": d.ID + "-disk",
-			"file": map[string]any{"driver": "file", "filename": d.Disk}}, nil)
+		err = q.Do(ctx, "blockdev-add", map[string]any{"driver": "raw", "node-name": d.ID + "-disk", "read-only": d.ReadOnly,
+			"file": map[string]any{"driver": "file", "filename": d.Disk, "read-only": d.ReadOnly}}, nil)
+	case Keyboard:
+	case Network:
+		args["netdev"] = d.ID + "-net"
+		err = q.Do(ctx, "netdev_add", map[string]any{"type": "user", "id": d.ID + "-net", "restrict": true}, nil)
 	default:
 		err = fmt.Errorf("no kind %q", d.Kind)
 	}
@@ -111,6 +115,8 @@ func (v *VM) removeEnd(ctx context.Context, q *qmp.Conn, d Device) error {
 		defer os.Remove(v.path(d.ID))
 	case Stick:
 		command, args = "blockdev-del", map[string]any{"node-name": d.ID + "-disk"}
+	case Network:
+		command, args = "netdev_del", map[string]any{"id": d.ID + "-net"}
 	default:
 		return nil
 	}

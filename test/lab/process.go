@@ -19,6 +19,8 @@ type process struct {
 	log    string        // what QEMU itself says
 	exited chan struct{} // closed when it has ended and was waited for
 	qmp    *qmp.Conn     // nil until connected
+	ending Ending        // of connect's watcher until told is closed
+	told   chan struct{}
 }
 
 // start starts QEMU. It is killed by the kernel when this process ends without having ended it.
@@ -64,7 +66,24 @@ func (p *process) connect(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	p.qmp = q
+	p.qmp, p.told = q, make(chan struct{})
+	events, stop := q.Subscribe()
+	go func() {
+		defer close(p.told)
+		defer stop()
+		p.ending = Killed
+		for {
+			select {
+			case e := <-events:
+				p.ending = p.ending.after(e)
+			case <-q.Done():
+				for len(events) > 0 {
+					p.ending = p.ending.after(<-events)
+				}
+				return
+			}
+		}
+	}()
 	return nil
 }
 
@@ -73,6 +92,7 @@ func (p *process) kill() {
 	<-p.exited
 	if p.qmp != nil {
 		p.qmp.Close()
+		<-p.told
 	}
 }
 

@@ -33,7 +33,8 @@ type VM struct {
 	image Image
 	opt   Options
 	dir   *folder
-	logs  string // beginning of the names of the console logs
+	logs  string  // beginning of the names of the console logs
+	disk  *losing // nil without Options.Losing
 
 	mu      sync.Mutex
 	proc    *process // nil: off
@@ -68,6 +69,9 @@ func Start(ctx context.Context, image Image, opt Options) (*VM, error) {
 	if v.keeps() {
 		err = v.makeDisk(ctx)
 	}
+	if err == nil && opt.Losing {
+		v.disk, err = newLosing(v.Disk(), v.path("nbd"))
+	}
 	if err == nil {
 		err = v.PowerOn(ctx)
 	}
@@ -81,13 +85,27 @@ func Start(ctx context.Context, image Image, opt Options) (*VM, error) {
 // Close ends QEMU, however it fares, and removes what the VM had on the host but for the console logs.
 func (v *VM) Close() {
 	v.PowerCut()
+	if v.disk != nil {
+		v.disk.close()
+	}
 	v.dir.remove()
 }
 
 // PowerOn boots and waits until the agent answers and the devices are there.
 func (v *VM) PowerOn(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, bootLimit, fmt.Errorf("it took longer than %v", bootLimit))
-	defer cancel()
+	if err := v.SwitchOn(ctx); err != nil {
+		return err
+	}
+	if err := v.Await(ctx); err != nil {
+		err = v.explain(err)
+		v.PowerCut()
+		return err
+	}
+	return nil
+}
+
+// SwitchOn is PowerOn that does not wait: the guest has begun to boot.
+func (v *VM) SwitchOn(ctx context.Context) error {
 	if v.process() != nil {
 		return errors.New("the VM is on already")
 	}
@@ -106,19 +124,49 @@ func (v *VM) PowerOn(ctx context.Context) error {
 	v.mu.Lock()
 	v.proc = p
 	v.mu.Unlock()
-	if err := v.boot(ctx, p); err != nil {
-		if cause := context.Cause(ctx); cause != nil {
-			err = fmt.Errorf("%w (%w)", err, cause)
-		}
-		err = fmt.Errorf("booting %s: %w%s\n%s (all of it: %s)", v.opt.Name, err, p.lastWords(), tail(log+".console", 15), log+".console")
+	limited, cancel := context.WithTimeout(ctx, bootLimit)
+	defer cancel()
+	if err := v.begin(limited, p); err != nil {
+		err = v.explain(err)
 		v.PowerCut()
 		return err
 	}
 	return nil
 }
 
-// boot goes on from a paused machine.
-func (v *VM) boot(ctx context.Context, p *process) error {
+// Await waits until the agent answers and the devices are there. When the guest ends the boot before, that is ErrOff:
+// Ended tells how.
+func (v *VM) Await(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, bootLimit, fmt.Errorf("it took longer than %v", bootLimit))
+	defer cancel()
+	p := v.process()
+	if p == nil {
+		return ErrOff
+	}
+	if err := v.await(ctx, p); err != nil {
+		if cause := context.Cause(ctx); cause != nil {
+			err = fmt.Errorf("%w (%w)", err, cause)
+		}
+		return err
+	}
+	if out, err := v.Run(ctx, "systemctl is-active -q lab-devices || { journalctl -b -u lab-devices -o cat; false; }"); err != nil {
+		return fmt.Errorf("the guest's devices are not there: %s: %w", strings.TrimSpace(out), err)
+	}
+	return nil
+}
+
+// explain adds to an error of a boot what QEMU and the console have said.
+func (v *VM) explain(err error) error {
+	last, path := v.Console(15)
+	words := ""
+	if p := v.process(); p != nil {
+		words = p.lastWords()
+	}
+	return fmt.Errorf("booting %s: %w%s\n%s (all of it: %s)", v.opt.Name, err, words, last, path)
+}
+
+// begin plugs everything into a paused machine and lets it run.
+func (v *VM) begin(ctx context.Context, p *process) error {
 	if err := p.connect(ctx, v.path("qmp")); err != nil {
 		return err
 	}
@@ -133,16 +181,7 @@ func (v *VM) boot(ctx context.Context, p *process) error {
 			return err
 		}
 	}
-	if err := p.qmp.Do(ctx, "cont", nil, nil); err != nil {
-		return err
-	}
-	if err := v.await(ctx, p); err != nil {
-		return err
-	}
-	if out, err := v.Run(ctx, "systemctl is-active -q lab-devices || { journalctl -b -u lab-devices -o cat; false; }"); err != nil {
-		return fmt.Errorf("the guest's devices are not there: %s: %w", strings.TrimSpace(out), err)
-	}
-	return nil
+	return p.qmp.Do(ctx, "cont", nil, nil)
 }
 
 // await waits for the agent. QEMU takes connections before the guest can, so only an answer counts.
@@ -170,7 +209,11 @@ func (v *VM) PowerCut() {
 	p := v.proc
 	v.proc = nil
 	v.mu.Unlock()
-	if p != nil {
+	switch {
+	case p == nil:
+	case v.disk != nil:
+		v.disk.cut(p)
+	default:
 		p.kill()
 	}
 }
@@ -229,6 +272,9 @@ func (v *VM) Console(lines int) (last, path string) {
 	return tail(path, lines), path
 }
 
+// Disk is the VM's own disk on the host, when it keeps one. Nobody but QEMU may write to it while the VM is on.
+func (v *VM) Disk() string { return v.path("root.img") }
+
 // Dir is the folder of sockets, disk and WAV on the host. It goes with Close.
 func (v *VM) Dir() string { return v.dir.path }
 
@@ -248,7 +294,9 @@ func (v *VM) process() *process {
 
 func (v *VM) path(name string) string { return filepath.Join(v.dir.path, name) }
 
-func (v *VM) keeps() bool { return v.opt.Keep || len(v.opt.Files) > 0 }
+func (v *VM) keeps() bool {
+	return v.opt.Keep || len(v.opt.Files) > 0 || v.opt.Losing || v.image.Disk != ""
+}
 
 // readPorts asks which ports QEMU has got, and keeps to them at the next PowerOn: a browser has them in its address bar.
 func (v *VM) readPorts(ctx context.Context, q *qmp.Conn) error {
@@ -275,8 +323,17 @@ func (v *VM) readPorts(ctx context.Context, q *qmp.Conn) error {
 // makeDisk gives the VM a disk of its own with Options.Files on it.
 func (v *VM) makeDisk(ctx context.Context) error {
 	disk := v.path("root.img")
-	if out, err := exec.CommandContext(ctx, "cp", "--sparse=always", filepath.Join(v.image.Dir, "root.img"), disk).CombinedOutput(); err != nil {
-		return fmt.Errorf("copying the disk: %w: %s", err, out)
+	from := map[string]string{disk: filepath.Join(v.image.Dir, "root.img")}
+	if v.image.Disk != "" {
+		if len(v.opt.Files) > 0 || v.opt.Append != "" {
+			return errors.New("a disk that boots by itself takes neither files nor kernel arguments")
+		}
+		from = map[string]string{disk: v.image.Disk, v.path("vars.fd"): firmware + "/OVMF_VARS.fd"}
+	}
+	for to, from := range from {
+		if out, err := exec.CommandContext(ctx, "cp", "--sparse=always", from, to).CombinedOutput(); err != nil {
+			return fmt.Errorf("copying the disk: %w: %s", err, out)
+		}
 	}
 	for i, f := range v.opt.Files {
 		if err := writeFile(ctx, disk, v.path(fmt.Sprintf("file%d", i)), f); err != nil {

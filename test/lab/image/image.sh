@@ -1,5 +1,5 @@
 #!/bin/bash
-# Puts kernel modules, guest/ and our binaries on the rootfs and makes a file system of it.
+# Puts kernel modules, systemd/, guest/ and our binaries on the rootfs and makes a file system of it.
 # Usage: image.sh OUT KERNEL ROOTFS BINARIES
 set -euo pipefail
 here=$(dirname "$(readlink -f "$0")")
@@ -10,8 +10,9 @@ root=$out/root
 cp -al "$rootfs" "$root"
 mkdir -p "$root/lib/modules"
 cp -al "$kernel"/lib/modules/* "$root/lib/modules/"
+"$here/../../../systemd/install.sh" "$root"
 cp -r --remove-destination "$here"/guest/. "$root/"
-chown -hR root:root "$root"/etc/systemd "$root"/etc/udev "$root"/etc/sysusers.d "$root"/usr/local
+chown -hR root:root "$root"/etc/systemd "$root"/etc/udev "$root"/usr/local
 install -m 755 "$bin/plenumd" "$bin/plenumctl" "$root/usr/bin/"
 install -m 755 "$bin/agent" "$root/usr/local/sbin/lab-agent"
 mkdir -p "$root/etc/plenum" "$root/lab"
@@ -22,11 +23,11 @@ fi
 
 chroot "$root" systemd-sysusers plenum.conf
 sed 's#^root:[^:]*:#root::#' "$rootfs/etc/shadow" >"$out/shadow" # a console without a password, in the lab only
-grep '^plenum:' "$root/etc/shadow" >>"$out/shadow" || true
+grep '^plenum' "$root/etc/shadow" >>"$out/shadow" || true
 install -m 640 -g 42 "$out/shadow" "$root/etc/shadow"
 rm -f "$out/shadow" "$root/etc/machine-id"
 : >"$root/etc/machine-id"
-for unit in lab-agent lab-devices plenumd systemd-networkd; do chroot "$root" systemctl -q enable $unit; done
+for unit in lab-agent lab-devices systemd-networkd; do chroot "$root" systemctl -q enable $unit; done
 # What a box would do at boot and no test looks at.
 chroot "$root" systemctl -q mask systemd-networkd-wait-online.service serial-getty@ttyS0.service getty@tty1.service \
     systemd-logind.service systemd-update-utmp.service systemd-update-utmp-runlevel.service dev-hugepages.mount dev-mqueue.mount \

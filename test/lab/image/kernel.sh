@@ -57,27 +57,15 @@ cp "tree/lib/modules/$release"/modules.{builtin,builtin.modinfo,order} "$to/"
 cp extra/*/*.ko "$to/updates/"
 depmod -b "$out" "$release"
 
-# --- an initrd that mounts the disk and goes on
+# --- an initrd that mounts the root file system and goes on: the plain guest's ext4 disk, or a slot of the appliance
 mkdir -p initrd/bin initrd/modules initrd/sysroot
 cp tree/bin/busybox initrd/bin/
 n=100
-for module in virtio_pci virtio_blk crc32c_generic ext4; do needs $module; done | awk '!seen[$0]++' | while read -r file; do
+for module in virtio_pci virtio_blk crc32c_generic ext4 squashfs; do needs $module; done | awk '!seen[$0]++' | while read -r file; do
     n=$((n + 1))
     cp "$file" "initrd/modules/$n-$(basename "$file")"
 done
-cat >initrd/init <<'INIT'
-#!/bin/busybox sh
-/bin/busybox mkdir -p /proc /dev
-/bin/busybox mount -t proc proc /proc
-/bin/busybox mount -t devtmpfs dev /dev
-for m in /modules/*; do /bin/busybox insmod $m; done
-n=0
-while [ ! -b /dev/vda ] && [ $n -lt 500 ]; do /bin/busybox usleep 20000; n=$((n + 1)); done
-/bin/busybox mount -t ext4 /dev/vda /sysroot
-/bin/busybox mount --move /dev /sysroot/dev
-/bin/busybox umount /proc
-exec /bin/busybox switch_root /sysroot /sbin/init
-INIT
+cp "$here/init.sh" initrd/init
 chmod +x initrd/init
 (cd initrd && find . | cpio -o -H newc --quiet | gzip -1) >"$out/initrd.gz"
 cp "tree/boot/vmlinuz-$release" "$out/vmlinuz"

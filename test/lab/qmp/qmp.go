@@ -101,6 +101,9 @@ func (q *Conn) Close() {
 	<-q.done
 }
 
+// Done is closed when the connection has ended; all events have been handed out then.
+func (q *Conn) Done() <-chan struct{} { return q.done }
+
 // Do executes a command. args is what goes into "arguments" (nil: none); the answer is put into out (nil: not wanted).
 func (q *Conn) Do(ctx context.Context, command string, args, out any) error {
 	q.mu.Lock()

@@ -1,7 +1,9 @@
-// Command shell boots the lab's guest and gives a root shell in it: make lab. It ends with the shell.
+// Command shell boots the lab's guest, or a box as it is delivered, and gives a root shell in it: make lab. It ends with
+// the shell.
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -13,6 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"plenum/test/lab"
+	"plenum/test/lab/appliance"
 	"plenum/test/lab/frame"
 )
 
@@ -28,6 +31,8 @@ func run() error {
 	config := flag.String("config", "", "a plenum.toml `file` to start plenumd with")
 	port := flag.Int("port", 0, "a TCP and UDP `port` of the guest to reach on 127.0.0.1, with the same number")
 	usb := flag.Bool("usb", false, "plug in a serial adapter (serial number DESK24) and a sound card (HALL1)")
+	box := flag.Bool("box", false, "a box that boots by UEFI from a disk with two slots")
+	build := flag.Bool("build", false, "build what -box boots and a bundle of the next version, say where they are, and do not boot")
 	flag.Parse()
 	opt := lab.Options{Name: "shell", Memory: *memory}
 	if *config != "" {
@@ -45,7 +50,19 @@ func run() error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	image, err := lab.Build(ctx, os.Stderr)
+	var image lab.Image
+	var err error
+	switch {
+	case *box && *config != "":
+		return errors.New("a box has its configuration on the data partition: -config does not reach it")
+	case *build:
+		return buildBox(ctx)
+	case *box:
+		image, err = boxImage(ctx)
+		opt.Memory = cmp.Or(opt.Memory, 1024)
+	default:
+		image, err = lab.Build(ctx, os.Stderr)
+	}
 	if err != nil {
 		return err
 	}
@@ -61,6 +78,33 @@ func run() error {
 		return err
 	}
 	vm.Forget()
+	return nil
+}
+
+// boxImage makes the disk of a box.
+func boxImage(ctx context.Context) (lab.Image, error) {
+	all, err := appliance.Build(ctx, os.Stderr)
+	if err != nil {
+		return lab.Image{}, err
+	}
+	return all.Disk(ctx, appliance.Slot{})
+}
+
+// buildBox makes a disk and a bundle and says where they are.
+func buildBox(ctx context.Context) error {
+	all, err := appliance.Build(ctx, os.Stderr)
+	if err != nil {
+		return err
+	}
+	disk, err := all.Disk(ctx, appliance.Slot{})
+	if err != nil {
+		return err
+	}
+	bundle, err := all.Bundle(ctx, appliance.Bundle{Slot: appliance.Slot{Version: "1.1.0"}})
+	if err != nil {
+		return err
+	}
+	fmt.Printf("disk    %s\nbundle  %s\n", disk.Disk, bundle)
 	return nil
 }
 

@@ -45,3 +45,19 @@ export function useKeptFocus(list: RefObject<HTMLElement | null>): void {
     (button ?? root.querySelector<HTMLElement>("[data-rest]"))?.focus();
   });
 }
+
+/** Puts the keyboard onto the element with this id when what had the focus inside the root went away. */
+export function useFocusHome(root: RefObject<HTMLElement | null>, home: string): void {
+  const last = useRef<Element | null>(null);
+  useLayoutEffect(() => {
+    const element = root.current;
+    const remember = (event: FocusEvent) => void (last.current = event.target as Element);
+    element?.addEventListener("focusin", remember);
+    return () => element?.removeEventListener("focusin", remember);
+  }, [root, root.current]);
+  useLayoutEffect(() => {
+    const lost = last.current !== null && !last.current.isConnected;
+    if (lost && (document.activeElement === document.body || document.activeElement === null)) document.getElementById(home)?.focus();
+    if (lost) last.current = null;
+  });
+}

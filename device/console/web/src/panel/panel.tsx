@@ -11,8 +11,11 @@ import { goTo, Lists, type Tab } from "./lists";
 import { Opening } from "./opening";
 import { itemName, notReady, Readiness } from "./readiness";
 import { SelftestNews, useSelftest } from "./selftest";
+import { ServiceNotes } from "./servicenotes";
 import { Speakers } from "./speakers";
 import { StatusLine } from "./status";
+import { UpdateNews } from "./update";
+import { useService } from "./useservice";
 
 interface PanelProps {
   token: string;
@@ -29,6 +32,7 @@ export function Panel({ token, onSignedOut }: PanelProps) {
   const opening = useOpening(state.view, sender);
   const selftest = useSelftest(api);
   const [tab, setTab] = useState<Tab>("list");
+  const service = useService(api, tab === "service");
   const now = useNow(state.offset);
   const { view, end } = state;
 
@@ -57,9 +61,10 @@ export function Panel({ token, onSignedOut }: PanelProps) {
       <Alarms stale={state.stale} recorded={view.recorded} />
       <Faults faults={view.faults} />
       <Readiness view={view} onShow={() => goTo("devices", setTab)} />
+      {service.view && tab !== "service" && <ServiceNotes service={service.view} view={view} onShow={() => goTo("service", setTab)} />}
       <main class="board" tabIndex={-1}>
         <Lists
-          {...{ api, view, now, selftest, tab }}
+          {...{ api, view, now, selftest, service, tab }}
           send={sender.send}
           onTab={setTab}
           onOpen={opening.open}
@@ -74,6 +79,7 @@ export function Panel({ token, onSignedOut }: PanelProps) {
       </main>
       {opening.asking && <Opening items={view.items} sender={sender} onDone={opening.done} />}
       <News view={view} />
+      <UpdateNews view={service.view} />
       <SelftestNews selftest={selftest} shown={tab === "devices"} />
     </div>
   );

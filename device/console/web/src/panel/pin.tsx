@@ -2,11 +2,10 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { Api, ApiError } from "../shared/api";
 import { Button, LanguageSwitch, Notice } from "../shared/ui";
 import { problemText, useTexts } from "../texts";
+import { PinPad } from "./pinpad";
 
-const DIGITS = ["1", "2", "3", "4", "5", "6", "7", "8", "9"];
-
-/** Asks for the chair's PIN; works with touch, a keyboard and a screen reader. */
-export function PinPage({ ended, onToken }: { ended: boolean; onToken: (token: string) => void }) {
+/** Asks for the chair's PIN; works with touch, a keyboard and a screen reader. Fresh: it was set a moment ago. */
+export function PinPage({ ended, fresh, onToken }: { ended: boolean; fresh: boolean; onToken: (token: string) => void }) {
   const texts = useTexts();
   const input = useRef<HTMLInputElement>(null);
   const [pin, setPin] = useState("");
@@ -58,6 +57,7 @@ export function PinPage({ ended, onToken }: { ended: boolean; onToken: (token: s
       >
         <h1 class="kern-heading-medium">{texts.pin.title}</h1>
         {ended && problem === null && <Notice tone="info" title={texts.pin.ended} />}
+        {fresh && problem === null && <Notice tone="success" title={texts.first.done} role="status" />}
         <div class="kern-form-input">
           <label class="kern-label" for="pin">
             {texts.pin.label}
@@ -81,22 +81,7 @@ export function PinPage({ ended, onToken }: { ended: boolean; onToken: (token: s
         <div id="pin-problem" class="pin-problem" role="alert">
           {message && <Notice tone="danger" title={message} />}
         </div>
-        <div class="pin-pad" role="group" aria-label={texts.pin.pad}>
-          {DIGITS.map((digit) => (
-            <Button key={digit} action={`digit-${digit}`} onClick={() => setPin(pin + digit)}>
-              {digit}
-            </Button>
-          ))}
-          <Button kind="tertiary" label={texts.pin.clear} action="clear" onClick={() => setPin("")}>
-            C
-          </Button>
-          <Button action="digit-0" onClick={() => setPin(`${pin}0`)}>
-            0
-          </Button>
-          <Button kind="tertiary" icon="back" label={texts.pin.delete} action="delete" onClick={() => setPin(pin.slice(0, -1))}>
-            {""}
-          </Button>
-        </div>
+        <PinPad value={pin} onChange={setPin} />
         <Button kind="primary" class="kern-btn--block" submit disabled={busy || wait > 0} describedBy="pin-problem">
           {texts.pin.enter}
         </Button>

@@ -1,4 +1,5 @@
 import { Backoff, pause } from "./backoff";
+import { type First, type OrderName, type Orders, type ServiceView, whole } from "./service";
 import type { CommandName, Commands, Device, Report, View } from "./types";
 
 /** A refusal by the box (its stable problem code), or "network" when the box was not reached at all. */
@@ -23,6 +24,7 @@ export interface Session {
 
 const TIMEOUT = 8000; // ms for one attempt
 const SELFTEST = 40_000; // ms; the box itself ends one after 25 s
+const ORDER = 25_000; // ms; the box itself gives an order 20 s
 const ATTEMPTS = 4;
 
 /** Reads the problem document of a refused call; a body that is none still gives a code. */
@@ -67,13 +69,45 @@ export class Api {
 
   /** All devices and how they do; for the chair. */
   async devices(signal: AbortSignal): Promise<Device[]> {
-    const response = await this.call("/api/v1/devices", {
-      headers: { Authorization: `Bearer ${this.token}` },
+    const answer = (await this.#look("/api/v1/devices", signal)) as { devices: Device[] | null };
+    return answer.devices ?? [];
+  }
+
+  /** The box as a technician sees it; for the chair. */
+  async service(signal: AbortSignal): Promise<ServiceView> {
+    return whole((await this.#look("/api/v1/service", signal)) as ServiceView);
+  }
+
+  /** What the box still lacks before anybody can log in; needs no token. */
+  async first(signal: AbortSignal): Promise<First> {
+    return (await this.#look("/api/v1/service/first", signal)) as First;
+  }
+
+  /** Orders something of the box. It is not sent again by itself: a person gave the PIN for this once. */
+  async order<N extends OrderName>(name: N, body: Orders[N]): Promise<ServiceView> {
+    const response = await this.#once(`/api/v1/service/${name}`, body, { Authorization: `Bearer ${this.token}` }, ORDER);
+    return whole((await response.json()) as ServiceView);
+  }
+
+  /** Sets the owner's PIN; the first one without a token and without an old one, at the box itself. */
+  async setOwner(pin: string, old?: string): Promise<First> {
+    const headers: Record<string, string> = this.token ? { Authorization: `Bearer ${this.token}` } : {};
+    return (await (await this.#once("/api/v1/service/owner", old === undefined ? { pin } : { pin, old }, headers, ORDER)).json()) as First;
+  }
+
+  /** Sets the chair's first PIN, at the box itself. */
+  async setChair(pin: string): Promise<First> {
+    return (await (await this.#once("/api/v1/service/chair", { pin }, {}, ORDER)).json()) as First;
+  }
+
+  async #look(path: string, signal: AbortSignal): Promise<unknown> {
+    const response = await this.call(path, {
+      headers: this.token ? { Authorization: `Bearer ${this.token}` } : {},
       cache: "no-store",
       signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT)]),
     });
     if (!response.ok) throw await problem(response);
-    return ((await response.json()) as { devices: Device[] | null }).devices ?? [];
+    return response.json();
   }
 
   /** Runs the self-test; takes up to 20 s. It is not sent again by itself: it may be heard in the hall. */

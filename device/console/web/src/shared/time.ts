@@ -27,10 +27,32 @@ export function duration(ms: number): string {
 export function moment(at: string, now: number, lang: string): string {
   const then = new Date(at);
   if (then.toDateString() === new Date(now).toDateString()) return timeOfDay(at);
-  return `${then.toLocaleDateString(lang === "de" ? "de-DE" : "en-GB", { day: "numeric", month: "short" })}, ${clock(then.getTime())}`;
+  return `${then.toLocaleDateString(locale(lang), { day: "numeric", month: "short" })}, ${clock(then.getTime())}`;
 }
 
 /** The hour and minute as HH:MM. */
 export function clock(ms: number): string {
   return timeOfDay(ms).slice(0, 5);
+}
+
+/** A day and time of day in words; what is no time is told as it is. */
+export function dayAndTime(at: string, lang: string): string {
+  const then = new Date(at);
+  if (Number.isNaN(then.getTime())) return at;
+  return `${then.toLocaleDateString(locale(lang), { day: "numeric", month: "long", year: "numeric" })}, ${clock(then.getTime())}`;
+}
+
+/** A month written as YYYY-MM, in words; what is no month is told as it is. */
+export function month(at: string, lang: string): string {
+  const then = new Date(`${at}-15T12:00:00Z`);
+  return Number.isNaN(then.getTime()) ? at : then.toLocaleDateString(locale(lang), { month: "long", year: "numeric" });
+}
+
+/** A size in MB. */
+export function megabytes(bytes: number, lang: string): string {
+  return `${(bytes / 1e6).toLocaleString(locale(lang), { maximumFractionDigits: bytes < 1e7 ? 1 : 0 })} MB`;
+}
+
+function locale(lang: string): string {
+  return lang === "de" ? "de-DE" : "en-GB";
 }

@@ -1,3 +1,5 @@
+import { technician } from "./technician-de";
+
 // The German texts: what people see first. Words as in the plan of the house (Rednerliste, Wort, Vorrang …).
 export const de = {
   lang: "de",
@@ -88,6 +90,17 @@ export const de = {
     selftest_running: "Ein Selbsttest läuft schon. Bitte warten, bis er fertig ist.",
     not_now: "Das geht jetzt nicht. Bitte später noch einmal versuchen.",
     no_pin: "Für die Sitzungsleitung ist noch keine PIN gesetzt.",
+    sitting_open: "Das geht erst, wenn die Sitzung geschlossen ist.",
+    nothing_offered: "Es steckt kein Stick, der das anbietet. Bitte einstecken und warten, bis er geprüft ist.",
+    not_local: "Die ersten PINs werden am Gerät selbst gesetzt.",
+    owner_set: "Die Eigentümer-PIN ist schon gesetzt.",
+    no_owner: "Für dieses Gerät ist noch keine Eigentümer-PIN gesetzt.",
+    confirm: "Das ist nicht der Name dieses Geräts.",
+    service_busy: "Ein Update, eine Einrichtung oder ein Zurücksetzen läuft schon. Bitte warten, bis es fertig ist.",
+    absent: "Der zuständige Teil des Geräts antwortet nicht. Bitte die Meldungen ansehen und es noch einmal versuchen.",
+    weak_pin: "Diese PIN ist zu leicht zu erraten. Bitte eine andere wählen.",
+    pin_set: "Die PIN der Sitzungsleitung ist schon gesetzt.",
+    not_appliance: "Dieses Programm läuft nicht auf einem Plenum-Gerät.",
   },
 
   home: {
@@ -122,7 +135,7 @@ export const de = {
 
   panel: {
     title: "Pult",
-    tabs: { list: "Rednerliste", people: "Personen", sitting: "Sitzung", devices: "Geräte" },
+    tabs: { list: "Rednerliste", people: "Personen", sitting: "Sitzung", devices: "Geräte", service: "Technik" },
     tabsLabel: "Ansicht",
     waiting: (n: number) => (n === 0 ? "niemand wartet" : n === 1 ? "1 Wortmeldung" : `${n} Wortmeldungen`),
     empty: "Keine Wortmeldungen",
@@ -362,4 +375,6 @@ export const de = {
     badLink: "Dieser Anzeigelink gilt nicht. Bitte die Technik rufen.",
     replaced: "Diese Anzeige läuft jetzt auf einem anderen Bildschirm.",
   },
+
+  ...technician,
 };

@@ -1,4 +1,5 @@
 import type { Texts } from "./index";
+import { technician } from "./technician-en";
 
 export const en: Texts = {
   lang: "en",
@@ -89,6 +90,17 @@ export const en: Texts = {
     selftest_running: "A self-test is already running. Please wait until it has finished.",
     not_now: "This is not possible now. Please try again later.",
     no_pin: "No PIN has been set for the chair yet.",
+    sitting_open: "This is possible once the sitting is closed.",
+    nothing_offered: "No stick offers this. Plug one in and wait until it has been checked.",
+    not_local: "The first PINs are set at the box itself.",
+    owner_set: "The owner's PIN is set already.",
+    no_owner: "No owner's PIN has been set for this box yet.",
+    confirm: "This is not the name of this box.",
+    service_busy: "An update, a setup or a reset is already under way. Please wait until it is done.",
+    absent: "The part of the box that does this does not answer. Look at the messages and try again.",
+    weak_pin: "This PIN is too easy to guess. Please choose another one.",
+    pin_set: "The chair's PIN is set already.",
+    not_appliance: "This program does not run on a Plenum box.",
   },
 
   home: {
@@ -123,7 +135,7 @@ export const en: Texts = {
 
   panel: {
     title: "Panel",
-    tabs: { list: "List of speakers", people: "People", sitting: "Sitting", devices: "Devices" },
+    tabs: { list: "List of speakers", people: "People", sitting: "Sitting", devices: "Devices", service: "Technician" },
     tabsLabel: "View",
     waiting: (n) => (n === 0 ? "nobody is waiting" : n === 1 ? "1 request" : `${n} requests`),
     empty: "No requests",
@@ -363,4 +375,6 @@ export const en: Texts = {
     badLink: "This screen link is not valid. Please call the technician.",
     replaced: "This screen now runs on another display.",
   },
+
+  ...technician,
 };

@@ -3,6 +3,7 @@ import { createReadStream, existsSync } from "node:fs";
 import { createServer } from "node:http";
 import { extname, join } from "node:path";
 import { devices, reports, request, speaker } from "./council.mjs";
+import { OWNER } from "./technician.mjs";
 
 const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".woff2": "font/woff2", ".svg": "image/svg+xml" };
 const CSP = "default-src 'self'; img-src 'self' data:; media-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
@@ -27,6 +28,10 @@ export class Mock {
     this.deviceCalls = 0;
     this.report = reports.go();
     this.selftest = Promise.resolve(); // when the present self-test ends
+    this.service = null; // the technician's room; null: this is no appliance
+    this.first = null; // what the box lacks; null: this is no appliance
+    this.orders = [];
+    this.ordered = Promise.resolve(); // when the present order is answered
     this.server = createServer((req, res) => this.#serve(req, res).catch((error) => res.destroy(error)));
     this.beat = setInterval(() => this.beats && this.#write(": beat\n\n"), 3000);
   }
@@ -90,6 +95,8 @@ export class Mock {
   async #api(req, res, path) {
     const body = await text(req);
     if (path === "/api/v1/session") return this.#session(res, JSON.parse(body).pin);
+    if (path === "/api/v1/service/first") return this.first === null ? problem(res, 404, "not_appliance") : json(res, this.first);
+    if (path === "/api/v1/service/owner" || path === "/api/v1/service/chair") return this.#setPin(res, path.split("/").at(-1), JSON.parse(body));
     const token = (req.headers.authorization ?? "").replace("Bearer ", "");
     const person = TOKENS[token];
     if (!person || this.unknown.has(token)) return problem(res, 401, "unauthorized");
@@ -105,6 +112,7 @@ export class Mock {
       await this.selftest;
       return json(res, this.report);
     }
+    if (path.startsWith("/api/v1/service")) return this.#service(res, path.split("/")[4], body);
     if (path.startsWith("/api/v1/commands/")) return this.#command(req, res, person, path.split("/").at(-1), JSON.parse(body));
     if (req.method === "DELETE") {
       this.deleted++;
@@ -118,6 +126,37 @@ export class Mock {
     if (pin === "0000") return problem(res, 429, "too_many_tries", { "Retry-After": "30" });
     if (pin !== "123456") return problem(res, 401, "wrong_pin");
     return json(res, { token: "chair", role: "chair", name: "Dr. Helga Wiesengrund", expires: new Date(Date.now() + 1e7) });
+  }
+
+  #setPin(res, whose, { pin, old }) {
+    const refusal = this.refusals.shift();
+    if (refusal) return problem(res, 400, refusal);
+    if (old !== undefined && old !== OWNER) return problem(res, 403, "wrong_pin");
+    this.orders.push({ name: whose, body: { pin, old } });
+    if (this.first) this.first = { ...this.first, [whose]: true };
+    return json(res, this.first ?? { owner: true, chair: true, local: true });
+  }
+
+  async #service(res, order, body) {
+    if (this.service === null) return problem(res, 404, "not_appliance");
+    if (order === undefined) return json(res, this.service);
+    const asked = JSON.parse(body);
+    await this.ordered;
+    const refusal = this.refusals.shift() ?? (order !== "acknowledge" && asked.pin !== OWNER ? "wrong_pin" : undefined);
+    if (refusal === "too_many_tries") return problem(res, 429, refusal, { "Retry-After": "30" });
+    if (refusal) return problem(res, refusal === "wrong_pin" ? 403 : 409, refusal);
+    if (order === "reset" && asked.confirm !== this.service.host) return problem(res, 400, "confirm");
+    this.orders.push({ name: order, body: asked });
+    const { update } = this.service;
+    const changes = {
+      install: { update: { ...update, state: "installing", percent: 0, text_de: "", text_en: "" } },
+      reboot: { update: { ...update, state: "rebooting" } },
+      technician: { technician: { on: asked.on, until: asked.on ? new Date(Date.now() + 1_800_000) : null } },
+      acknowledge: { update: { ...update, last: { ...update.last, seen: true } } },
+      setup: { setup: { ...this.service.setup, state: "applied" } },
+    };
+    Object.assign(this.service, changes[order]);
+    return json(res, this.service);
   }
 
   #seen(id) {

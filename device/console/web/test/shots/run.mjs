@@ -61,6 +61,7 @@ mkdirSync(out, { recursive: true });
 for (const scene of scenes) {
   await one(scene.name, async ({ address, mock, far, problems }) => {
     mock.show(scene.view());
+    scene.before?.({ mock });
     const page = await open(address, scene.path, scene, problems);
     await scene.act?.({ page, mock, far });
     await page.evaluate(() => document.fonts.ready);

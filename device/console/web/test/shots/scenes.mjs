@@ -1,5 +1,6 @@
 // Every page in the moments that matter: name, path, view, window, and what is done before the picture is taken.
 import { moments, reports, troubled } from "./council.mjs";
+import { OWNER, rooms } from "./technician.mjs";
 
 const signIn = async ({ page }) => {
   await page.locator("#pin").fill("123456");
@@ -40,12 +41,47 @@ const tickAll = async ({ page }) => {
 };
 const tested = both(click("selftest"), ({ page }) => page.locator(".verdict").waitFor());
 
+// The technician's area: room is what the box says; what follows is done on its tab.
+const inRoom = (room) => ({ mock }) => void (mock.service = room());
+const serviceTab = both(tab("service"), ({ page }) => page.locator(".technician").waitFor());
+const enter = (text) => async ({ page }) => {
+  await page.locator("#step").fill(text);
+  await page.locator('[data-action="step-next"]').click();
+};
+const refusedWith = (code) => both(({ mock }) => void mock.refusals.push(code), enter(OWNER), ({ page }) => page.locator(".pin-problem .notice").waitFor());
+const into = (selector) => ({ page }) => page.locator(selector).first().scrollIntoViewIfNeeded();
+const foot = ({ page }) => page.locator("#tabpanel").evaluate((panel) => {
+  panel.scrollTop = panel.scrollHeight;
+  if (panel.scrollHeight <= panel.clientHeight) scrollTo(0, document.body.scrollHeight);
+});
+
 const PORTRAIT = { width: 800, height: 1280 };
 const ZOOM = { width: 640, height: 400, scale: 2 }; // 1280x800 at 200 %
 const HALL = { width: 1920, height: 1080 };
 const PHONE = { width: 390, height: 844, scale: 2 };
 
 const chair = (name, view, more = {}) => ({ name: `panel-${name}`, path: "/panel", view, ...more, act: both(signIn, more.act ?? (() => {})) });
+const service = (name, room, { view = moments.ready, act = () => {}, ...more } = {}) => ({
+  name: `service-${name}`,
+  path: "/panel",
+  view,
+  ...more,
+  act: both(inRoom(room), signIn, serviceTab, act),
+});
+const front = (name, room, { view = moments.ready, act = () => {}, ...more } = {}) => ({
+  name: `front-${name}`,
+  path: "/panel",
+  view,
+  ...more,
+  act: both(inRoom(room), signIn, ({ page }) => page.locator("#tab-service").waitFor(), act),
+});
+const first = (name, lacks, more = {}) => ({
+  name: `first-${name}`,
+  path: "/panel",
+  view: moments.empty,
+  ...more,
+  before: ({ mock }) => void (mock.first = lacks),
+});
 const member = (name, view, more = {}) => ({ name: `member-${name}`, path: "/member#anna", view, settle: 2500, ...more });
 const screen = (name, view, more = {}) => ({ name: `screen-${name}`, path: "/screen#screen", view, ...HALL, ...more });
 
@@ -143,6 +179,91 @@ export const scenes = [
   chair("selftest-english", moments.ready, { act: both(({ mock }) => void (mock.report = reports.noGo()), devicesTab, tested), language: "en", ...PORTRAIT }),
   chair("selftest-refused", moments.ready, {
     act: both(devicesTab, ({ mock }) => void mock.refusals.push("selftest_running"), click("selftest"), ({ page }) => page.locator(".selftest .notice").waitFor()),
+  }),
+
+  first("owner", { owner: false, chair: false, local: true }, { act: both(({ page }) => page.locator("#step").waitFor(), ({ page }) => page.locator("#step").fill("730164")) }),
+  first("owner-weak", { owner: false, chair: false, local: true }, { act: enter("123456") }),
+  first("owner-again", { owner: false, chair: false, local: true }, { act: enter("730164"), language: "en" }),
+  first("owner-differs", { owner: false, chair: false, local: true }, { act: both(enter("730164"), enter("730165")) }),
+  first("owner-portrait", { owner: false, chair: false, local: true }, { act: ({ page }) => page.locator("#step").waitFor(), ...PORTRAIT }),
+  first("owner-zoom", { owner: false, chair: false, local: true }, { act: ({ page }) => page.locator("#step").waitFor(), ...ZOOM }),
+  first("chair", { owner: true, chair: false, local: true }, { act: ({ page }) => page.locator("#step").waitFor() }),
+  first("done", { owner: true, chair: false, local: true }, { act: both(enter("402917"), enter("402917"), ({ page }) => page.locator("#pin").waitFor()) }),
+  first("elsewhere", { owner: false, chair: false, local: false }, { act: ({ page }) => page.locator(".plain-card").waitFor() }),
+  first("elsewhere-english", { owner: false, chair: false, local: false }, { act: ({ page }) => page.locator(".plain-card").waitFor(), language: "en", ...PORTRAIT }),
+
+  front("calm", rooms.calm),
+  front("critical", rooms.conditions),
+  front("error-english", rooms.oneError, { language: "en" }),
+  front("error-open", rooms.oneError, { view: moments.speaking }),
+  front("error-portrait", rooms.conditions, PORTRAIT),
+  front("error-zoom", rooms.conditions, ZOOM),
+  front("went-back", rooms.wentBack),
+  front("went-back-open", rooms.wentBack, { view: moments.waiting, language: "en" }),
+  front("updated", rooms.updated),
+  front("interrupted", rooms.interrupted),
+  front("offered", rooms.offered),
+  front("stick-in-sitting", rooms.inSitting, { view: moments.speaking }),
+  front("stick-in-sitting-english", rooms.inSitting, { view: moments.waiting, language: "en", ...PORTRAIT }),
+  front("all-at-once", rooms.everything, { view: moments.alarmFull }),
+
+  service("calm", rooms.calm),
+  service("calm-foot", rooms.calm, { act: foot }),
+  service("conditions", rooms.conditions),
+  service("conditions-english", rooms.conditions, { language: "en", ...PORTRAIT }),
+  service("offered", rooms.offered),
+  service("offered-english", rooms.offered, { language: "en" }),
+  service("offered-portrait", rooms.offered, PORTRAIT),
+  service("offered-zoom", rooms.offered, ZOOM),
+  service("install-pin", rooms.offered, { act: click("install") }),
+  service("install-pin-zoom", rooms.offered, { act: click("install"), ...ZOOM }),
+  service("install-pin-portrait", rooms.offered, { act: click("install"), ...PORTRAIT, language: "en" }),
+  service("install-wrong", rooms.offered, { act: both(click("install"), enter("111222"), ({ page }) => page.locator(".pin-problem .notice").waitFor()) }),
+  service("install-too-many", rooms.offered, { act: both(click("install"), refusedWith("too_many_tries")), language: "en" }),
+  service("install-refused", rooms.offered, { act: both(click("install"), refusedWith("sitting_open")) }),
+  service("refused", rooms.refused),
+  service("installing", rooms.installing, { settle: 1600 }),
+  service("installing-english", rooms.installing, { settle: 1600, language: "en", ...PORTRAIT }),
+  service("installed", rooms.installed),
+  service("reboot-pin", rooms.installed, { act: click("reboot") }),
+  service("rebooting", rooms.rebooting),
+  service("rebooting-away", rooms.rebooting, { act: cut }),
+  service("failed", rooms.failed),
+  service("updated", rooms.updated),
+  service("went-back", rooms.wentBack),
+  service("went-back-english", rooms.wentBack, { language: "en" }),
+  service("interrupted", rooms.interrupted),
+  service("trial", rooms.trial),
+  service("outcome-seen", rooms.wentBack, { act: both(click("acknowledge"), ({ page }) => page.locator(".outcome").waitFor({ state: "detached" }), foot) }),
+  service("setup", rooms.setup),
+  service("setup-english", rooms.setup, { language: "en", ...PORTRAIT }),
+  service("setup-pin", rooms.setup, { act: click("apply-setup") }),
+  service("setup-applied", rooms.setupSigned),
+  service("setup-refused", rooms.setupRefused),
+  service("diagnosis", rooms.diagnosis),
+  service("diagnosis-written", rooms.diagnosisWritten, { language: "en" }),
+  service("diagnosis-failed", rooms.diagnosisFailed),
+  service("technician-on", rooms.technician, { act: into('[data-action="technician"]') }),
+  service("technician-pin", rooms.calm, { act: click("technician") }),
+  service("usb-refused", rooms.refusedUsb, { act: into(".refused .row:last-child") }),
+  service("usb-refused-english", rooms.refusedUsb, { act: into(".refused .row:last-child"), language: "en", ...PORTRAIT }),
+  service("in-sitting", rooms.inSitting, { view: moments.speaking }),
+  service("in-sitting-offered", () => ({ ...rooms.offered(), sitting: true }), { view: moments.speaking }),
+  service("no-owner", () => ({ ...rooms.calm(), owner: false })),
+  service("stale", rooms.conditions, { act: both(({ mock }) => void (mock.service = null), settled, ({ page }) => page.waitForTimeout(1500)) }),
+  service("reset", rooms.calm, { act: click("reset") }),
+  service("reset-typed", rooms.calm, {
+    act: both(click("reset"), async ({ page }) => {
+      for (const key of ["s", "a", "a", "l", "-", "1"]) await page.locator(`[data-action="key-${key}"]`).click();
+    }),
+  }),
+  service("reset-zoom", rooms.calm, { act: click("reset"), ...ZOOM }),
+  service("reset-pin", rooms.calm, { act: both(click("reset"), enter("saal-1")), language: "en" }),
+  service("reset-wrong-name", rooms.calm, { act: both(click("reset"), enter("saal-2"), enter(OWNER), ({ page }) => page.locator(".pin-problem .notice").waitFor()) }),
+  service("resetting", rooms.calm, { act: both(click("reset"), enter("saal-1"), enter(OWNER), ({ page }) => page.locator("dialog").waitFor({ state: "detached" }), foot) }),
+  service("owner-change", rooms.calm, { act: both(click("change-owner"), enter(OWNER)) }),
+  service("owner-changed", rooms.calm, {
+    act: both(click("change-owner"), enter(OWNER), enter("518402"), enter("518402"), ({ page }) => page.locator("dialog").waitFor({ state: "detached" }), foot),
   }),
 
   { name: "member-no-link", path: "/member", view: moments.empty },

@@ -1,0 +1,144 @@
+//go:build lab
+
+package appliance_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"plenum/test/lab"
+	"plenum/test/lab/appliance"
+)
+
+// image is what all boxes are made of; TestMain makes it.
+var image *appliance.Image
+
+func TestMain(m *testing.M) {
+	began := time.Now()
+	var err error
+	if image, err = appliance.Build(context.Background(), os.Stderr); err != nil {
+		fmt.Fprintln(os.Stderr, "lab:", err)
+		os.Exit(1)
+	}
+	fmt.Fprintf(os.Stderr, "lab: appliance ready after %.1f s\n", time.Since(began).Seconds())
+	goleak.VerifyTestMain(m)
+}
+
+// alone are slots in which nobody decides about good and bad: what is looked at is the disk, GRUB, RAUC and the harness.
+func alone(version string, flaw appliance.Flaw) appliance.Slot {
+	s := appliance.Slot{Version: version, Flaw: flaw}
+	for _, unit := range []string{"plenumd", "plenum-health", "plenum-mark-good"} {
+		s.Files = append(s.Files, lab.File{Path: "/etc/systemd/system/" + unit + ".service"}) // empty: masked
+	}
+	return s
+}
+
+// TestSlots takes one box through the life of a disk.
+func TestSlots(t *testing.T) {
+	began := time.Now()
+	box := appliance.Boot(t, image, appliance.Options{Slot: alone("1.0.0", "")})
+	t.Logf("slot A after %.1f s: %s", time.Since(began).Seconds(), box.Must(t, "systemd-analyze time | head -n 1"))
+	runs := func(slot, version string) {
+		t.Helper()
+		if got := box.Booted(); got != slot {
+			t.Fatalf("slot %s runs, not %s", got, slot)
+		}
+		if got := box.Release()["VERSION"]; got != version {
+			t.Errorf("version %s runs, not %s", got, version)
+		}
+	}
+	runs("A", "1.0.0")
+	if out := box.Must(t, "systemctl --failed --no-legend --plain"); out != "" {
+		t.Errorf("failed: %s", out)
+	}
+	var size, free int
+	if _, err := fmt.Sscan(box.Must(t, "df --output=size,avail -m /data | tail -n 1"), &size, &free); err != nil || size < 400 {
+		t.Errorf("the data partition has not grown: %d MiB, %v", size, err)
+	}
+	box.Must(t, "rauc status mark-good")
+
+	// A slot that does not come up, and one that does, from a stick.
+	install(t, box, appliance.Bundle{Slot: alone("2.0.0", appliance.Panics)})
+	endings := reboot(t, box)
+	runs("A", "1.0.0")
+	if !slices.Equal(endings, []lab.Ending{lab.Reset, lab.Reset}) { // in order, and the panic
+		t.Errorf("the boots ended with %v", endings)
+	}
+	if slots, primary := box.RAUC(); slots["A"].State != "booted" || slots["B"].Status != "bad" || primary == "B" {
+		t.Errorf("after the fallback: %+v, %q boots next", slots, primary)
+	}
+	install(t, box, appliance.Bundle{Slot: alone("2.1.0", "")})
+	reboot(t, box)
+	runs("B", "2.1.0")
+	box.Must(t, "rauc status mark-good && sync")
+
+	t.Run("torn state", func(t *testing.T) {
+		box.Must(t, "echo kept >/data/kept && sync /data/kept && for i in $(seq 200); do echo lost >/data/lost$i; done")
+		box.PowerCut()
+		if loss, err := box.Loss(); err != nil {
+			t.Error(err)
+		} else {
+			t.Logf("the cut took %+v", loss)
+		}
+		box.PutESP("grubenv", []byte("# GRUB Environment Block\nORDER=B"))
+		if err := box.PowerOn(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		runs("B", "2.1.0")
+		if got := box.Must(t, "cat /data/kept"); got != "kept" {
+			t.Errorf("what was synced: %q", got)
+		}
+	})
+	box.Freeze()
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	if how, err := box.Ended(ctx); how != lab.Watchdog {
+		t.Errorf("a frozen box ended with %q, %v", how, err)
+	}
+}
+
+// reboot gives how the boots ended on the way.
+func reboot(t *testing.T, box *appliance.Box) []lab.Ending {
+	t.Helper()
+	began := time.Now()
+	box.Must(t, "systemctl reboot --no-block")
+	endings := box.Settle(8*time.Minute, func(ctx context.Context) error {
+		if out, err := box.Run(ctx, "systemctl is-system-running"); strings.TrimSpace(out) == "stopping" {
+			return fmt.Errorf("it is still going down: %w", err)
+		}
+		return nil
+	})
+	t.Logf("up again after %.1f s, on the way %v", time.Since(began).Seconds(), endings)
+	return endings
+}
+
+// install plugs a stick in and installs what is on it, as a technician at the console would.
+func install(t *testing.T, box *appliance.Box, b appliance.Bundle) {
+	t.Helper()
+	began := time.Now()
+	path := image.MustBundle(t, b)
+	stick := box.Stick(appliance.Stick{Label: "UPDATE", Files: []appliance.StickFile{{Name: "plenum.raucb", From: path}}})
+	made := time.Since(began)
+	if err := box.Plug(t.Context(), lab.Device{ID: "stick", Kind: lab.Stick, Serial: "UPDATE1", Disk: stick}); err != nil {
+		t.Fatal(err)
+	}
+	began = time.Now()
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
+	defer cancel()
+	out, err := box.Run(ctx, `for i in {1..600}; do [ -b /dev/disk/by-label/UPDATE ] && break; sleep 0.1; done; echo "stick after $SECONDS s"
+mount -o ro /dev/disk/by-label/UPDATE /mnt && rauc install /mnt/plenum.raucb 2>&1; code=$?; umount /mnt; exit $code`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%s: made in %.1f s, installed in %.1f s: %s", b.Version, made.Seconds(), time.Since(began).Seconds(), strings.ReplaceAll(strings.TrimSpace(out), "\n", "; "))
+	if err := box.Unplug(t.Context(), "stick"); err != nil {
+		t.Fatal(err)
+	}
+}

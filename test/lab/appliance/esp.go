@@ -1,0 +1,61 @@
+package appliance
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// esp is the first partition of a box that is off, for mtools.
+func (b *Box) esp() string {
+	b.t.Helper()
+	if b.Exited() != nil {
+		b.t.Fatal("the box is on: nobody else may write to its disk")
+	}
+	return b.Disk() + "@@1M"
+}
+
+// GetESP reads a file of the ESP of a box that is off.
+func (b *Box) GetESP(name string) []byte {
+	b.t.Helper()
+	out, err := exec.CommandContext(b.t.Context(), "mtype", "-i", b.esp(), "::/"+name).Output()
+	if err != nil {
+		b.t.Fatal(fmt.Errorf("reading %s of the ESP: %w", name, err))
+	}
+	return out
+}
+
+// PutESP writes a file of the ESP of a box that is off.
+func (b *Box) PutESP(name string, data []byte) {
+	b.t.Helper()
+	aside := filepath.Join(b.t.TempDir(), "file")
+	if err := os.WriteFile(aside, data, 0o600); err != nil {
+		b.t.Fatal(err)
+	}
+	if err := tool(b.t.Context(), "", "mcopy", "-o", "-i", b.esp(), aside, "::/"+name); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// Grubenv is the state of the slots on a box that is off, by name; empty when it is torn.
+func (b *Box) Grubenv() map[string]string {
+	b.t.Helper()
+	text := b.GetESP("grubenv")
+	if !bytes.HasPrefix(text, []byte("# GRUB Environment Block\n")) {
+		return nil
+	}
+	return pairs(string(text))
+}
+
+// Freeze keeps all processors busy with work that goes before everything else, so that systemd no longer kicks the
+// hardware watchdog.
+func (b *Box) Freeze() {
+	b.t.Helper()
+	_, err := b.Run(b.t.Context(), `sysctl -q kernel.sched_rt_runtime_us=-1
+for cpu in $(seq 0 $(($(nproc) - 1))); do (setsid chrt -f 99 taskset -c $cpu sh -c 'sleep 1; while :; do :; done' >/dev/null 2>&1 </dev/null &); done`)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+}

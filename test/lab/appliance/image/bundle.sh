@@ -1,0 +1,28 @@
+#!/bin/bash
+# A bundle for RAUC. Usage: bundle.sh OUT SLOT SIGNER MANIFEST TAMPER     SIGNER names .pem and .key; OUT gets bundle.raucb
+set -euo pipefail
+out=$(readlink -f "$1") slot=$2 signer=$3 manifest=$4 tamper=$5
+mkdir "$out/content"
+cp "$manifest" "$out/content/manifest.raucm"
+ca=$(dirname "$signer")/ca.pem
+case $signer in */foreign) ca=$(dirname "$signer")/foreign-ca.pem ;; esac
+rauc_conf=$out/system.conf
+printf '[system]\ncompatible=any\nbootloader=noop\n[keyring]\npath=%s\ncheck-purpose=codesign\n' "$ca" >"$rauc_conf"
+ln "$slot" "$out/content/rootfs.img"
+rauc -c "$rauc_conf" --cert "$signer.pem" --key "$signer.key" --mksquashfs-args="-noD -no-progress" bundle "$out/content" "$out/bundle.raucb"
+rm -r "$out/content" "$rauc_conf"
+
+flip() { # a byte at an offset
+    local old
+    old=$(dd if="$out/bundle.raucb" bs=1 skip="$1" count=1 status=none | od -An -tu1)
+    # shellcheck disable=SC2059
+    printf "\\x$(printf %x $((old ^ 255)))" | dd of="$out/bundle.raucb" bs=1 seek="$1" conv=notrunc status=none
+}
+size=$(stat -c %s "$out/bundle.raucb")
+case $tamper in
+'') ;;
+payload) flip $((size / 2)) ;;
+signature) flip $((size - 100)) ;;
+cut) truncate -s $((size / 2)) "$out/bundle.raucb" ;;
+*) echo "no way $tamper to tamper"; exit 1 ;;
+esac
