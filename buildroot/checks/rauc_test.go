@@ -130,11 +130,11 @@ func TestBundles(t *testing.T) {
 func tampered(t *testing.T, path string) string {
 	t.Helper()
 	b := []byte(read(t, path))
-	at := bytes.Index(b, []byte("version="))
+	at := bytes.LastIndex(b, []byte("\nversion="))
 	if at < 0 {
 		t.Fatal("the bundle's signature holds no manifest")
 	}
-	b[at+len("version=")]++
+	b[at+len("\nversion=")]++
 	return write(t, filepath.Join(t.TempDir(), "tampered.raucb"), string(b))
 }
 

@@ -22,6 +22,7 @@ type Box struct {
 	Cmdline    string // the kernel's, which names the slot that was booted
 	Technician string // this file is there while technician mode is on; udev looks at it
 	Sys        string // sysfs
+	Mountinfo  string // what is mounted where; empty: as the kernel says of this process
 	Bus        string // address of the system bus; empty: the usual one
 }
 

@@ -61,7 +61,7 @@ func (b *boxed) open(ctx context.Context, a *App) error {
 		b.log.Warn("the image says nothing of itself", "error", err)
 	}
 	b.slot = slotOf(b.Cmdline)
-	b.bus = sysbus.New(sysbus.Options{Address: b.Bus, Sys: b.Sys, Log: b.log})
+	b.bus = sysbus.New(sysbus.Options{Address: b.Bus, Mountinfo: b.Mountinfo, Sys: b.Sys, Log: b.log})
 	b.notify = sysbus.Notify()
 	for _, dir := range []string{b.State, b.updateDir(), b.kept(), b.crashes()} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -72,7 +72,7 @@ func (b *boxed) open(ctx context.Context, a *App) error {
 		return fmt.Errorf("reading the owner's PIN: %w", err)
 	}
 	b.updates = update.New(update.Options{
-		Installer: installer{b.bus}, Dir: b.updateDir(), Live: a.before, Allowed: a.idle, Reboot: b.Restart, Log: b.log,
+		Installer: installer{b.bus}, Dir: b.updateDir(), Live: a.before, Allowed: a.closed, Reboot: b.Restart, Log: b.log,
 		Release: update.Release{Version: b.release.version, Compatible: b.release.compatible, Slot: b.slot},
 	})
 	if _, trial := b.updates.Trial(); trial {

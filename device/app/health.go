@@ -151,6 +151,14 @@ func (a *App) before() []string { return a.named.Before(a.board.List()) }
 // sitting reports whether a sitting is open.
 func (a *App) sitting() bool { return a.state().Phase == sitting.PhaseOpen }
 
+// closed is why nothing may be done now that a sitting would suffer from.
+func (a *App) closed() error {
+	if a.sitting() {
+		return service.ErrSittingOpen
+	}
+	return nil
+}
+
 // idle is why the box must not be changed now.
 func (a *App) idle() error {
 	switch {

@@ -51,6 +51,11 @@ func (a *App) begin(ctx context.Context) error {
 			Desk: &sitting.Desk{Name: d.Name, Link: sitting.LinkConnecting}})
 	}
 	events = append(events, sitting.Event{Kind: sitting.KindItems, Items: a.items()})
+	if a.box != nil { // the list keeps what was known of an item; what the box itself wants holds from the first moment
+		for _, it := range a.box.items() {
+			events = append(events, sitting.Event{Kind: sitting.KindItem, Item: &it})
+		}
+	}
 	for _, e := range events {
 		err := a.report(ctx, e)
 		// A person who left the roster is unknown by now.

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"filippo.io/age"
+
+	"plenum/device/stick"
 )
 
 // Errors callers branch on.
@@ -100,7 +102,7 @@ func New(opts Options) *Diag {
 		opts.Max = archiveMax
 	}
 	if opts.open == nil {
-		opts.open = openStick
+		opts.open = openVolume
 	}
 	return &Diag{opts: opts, view: View{State: Idle}, changed: func() {}}
 }
@@ -116,8 +118,8 @@ func (d *Diag) View() View {
 }
 
 // Insert writes the diagnosis to the stick and returns when that is done or has failed, with the stick unmounted; the
-// view says the same in plain words. Remove may be called meanwhile. Errors: ErrReadOnly, ErrFull, ErrPulled, ErrKey,
-// ErrBusy, ctx's, or what the stick said.
+// view says the same in plain words. ctx may end with the causes of package stick; Remove may be called meanwhile.
+// Errors: ErrReadOnly, ErrFull, ErrPulled, ErrKey, ErrBusy, ctx's cause, or what the stick said.
 func (d *Diag) Insert(ctx context.Context, m Medium) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -344,8 +346,10 @@ func meaning(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(err, ErrPulled):
 		return err
-	case errors.Is(context.Cause(ctx), ErrPulled):
+	case errors.Is(context.Cause(ctx), ErrPulled) || errors.Is(context.Cause(ctx), stick.ErrPulled):
 		return fmt.Errorf("%w: %w", ErrPulled, err)
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
 	case errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG):
 		return fmt.Errorf("%w: %w", ErrFull, err)
 	case errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EACCES):
@@ -387,6 +391,9 @@ func (r result) view(err error) View {
 	case errors.Is(err, ErrKey):
 		v.DE, v.EN = "Der Schlüssel des Herstellers ist ungültig; unverschlüsselt wird nichts geschrieben. Bitte den Schlüssel (age1…) berichtigen.",
 			"The vendor's key is not valid, and nothing is written unencrypted. Correct the key (age1…)."
+	case errors.Is(err, stick.ErrSitting):
+		v.DE, v.EN = "Eine Sitzung hat begonnen; die Diagnose wird danach neu geschrieben, wenn der Stick stecken bleibt.",
+			"A sitting has opened; the diagnosis is written anew afterwards if the stick stays in."
 	default:
 		v.DE, v.EN = "Die Diagnose konnte nicht geschrieben werden. Bitte einen anderen Stick nehmen.", "The diagnosis could not be written. Take another stick."
 	}

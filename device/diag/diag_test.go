@@ -23,6 +23,7 @@ import (
 	"go.uber.org/goleak"
 
 	"plenum/device/access"
+	"plenum/device/stick"
 )
 
 func TestMain(m *testing.M) {
@@ -337,7 +338,7 @@ func TestBadSticks(t *testing.T) {
 					Mount:   func(context.Context, string) (string, error) { return dir, nil },
 					Unmount: func(ctx context.Context, _ string) error { unmounted++; return ctx.Err() },
 					open: func(dir string) (target, error) {
-						s, err := openStick(dir)
+						s, err := openVolume(dir)
 						b := &bad{target: s, left: tt.left, err: tt.err}
 						if tt.pull {
 							b.hit = func() { d.Remove("s") }
@@ -374,6 +375,27 @@ func TestReadOnlyAndGone(t *testing.T) {
 	}
 	if err := d.Insert(t.Context(), Medium{ID: "s", Path: filepath.Join(t.TempDir(), "gone")}); !errors.Is(err, ErrPulled) {
 		t.Error(err)
+	}
+}
+
+func TestBrokenOff(t *testing.T) {
+	for _, tt := range []struct {
+		cause, want error
+		german      string
+	}{{stick.ErrPulled, ErrPulled, "abgezogen"}, {stick.ErrSitting, stick.ErrSitting, "Eine Sitzung hat begonnen"}, {context.Canceled, context.Canceled, "konnte nicht geschrieben werden"}} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		dir := t.TempDir()
+		d := New(Options{Sources: []Source{{Name: "slow", Write: func(ctx context.Context, _ io.Writer) error {
+			cancel(tt.cause)
+			<-ctx.Done()
+			return ctx.Err()
+		}}}})
+		if err := d.Insert(ctx, Medium{ID: "s", Path: dir}); !errors.Is(err, tt.want) || !strings.Contains(d.View().DE, tt.german) {
+			t.Errorf("%v, %+v", err, d.View())
+		}
+		if files, _ := os.ReadDir(dir); len(files) > 0 {
+			t.Errorf("left %v", files)
+		}
 	}
 }
 

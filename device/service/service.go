@@ -60,7 +60,7 @@ type Mode struct {
 // View is the answer of GET /service.
 type View struct {
 	Release    Release            `json:"release"`
-	Name       string             `json:"name"` // the box's host name, which a factory reset asks for
+	Host       string             `json:"host"` // the box's host name, which a factory reset asks for
 	Sticks     []stick.View       `json:"sticks"`
 	Update     update.View        `json:"update"`
 	Setup      setup.View         `json:"setup"`
@@ -110,7 +110,7 @@ func New(o Options) (*Service, error) {
 
 // Run ends technician mode when its time is over or a sitting opens. At its start and at its end the mode is off.
 func (s *Service) Run(ctx context.Context) error {
-	begun := s.end(ctx, "the daemon starts")
+	begun := false // the bus is not there yet
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
@@ -125,7 +125,7 @@ func (s *Service) Run(ctx context.Context) error {
 		switch mode := s.mode(); {
 		case mode.On && (!time.Now().Before(mode.Until) || s.opts.Open()):
 			s.end(ctx, "its time is over or a sitting is open")
-		case !mode.On && !begun: // the bus may come later than we
+		case !mode.On && !begun:
 			begun = s.end(ctx, "the daemon starts")
 		}
 	}
@@ -166,7 +166,7 @@ func (s *Service) view() View {
 		refused = []Refused{}
 	}
 	return View{
-		Release: s.opts.Release, Name: s.opts.System.Name(), Sticks: append([]stick.View{}, s.opts.Sticks.View()...),
+		Release: s.opts.Release, Host: s.opts.System.Name(), Sticks: append([]stick.View{}, s.opts.Sticks.View()...),
 		Update: s.opts.Updates.View(), Setup: s.opts.Setup.View(), Diagnosis: s.opts.Diagnosis.View(),
 		Technician: s.mode(), Owner: s.opts.Owner.HasPIN(), Sitting: s.opts.Open(), Refused: refused,
 		Conditions: s.opts.Conditions.List(),

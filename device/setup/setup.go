@@ -82,6 +82,9 @@ type Setup struct {
 	changed func()
 }
 
+// announceFor is how long the rest of the box may take to follow.
+const announceFor = 30 * time.Second
+
 // New makes an idle Setup. Call Finish before the configuration is read.
 func New(opts Options) *Setup {
 	if opts.Now == nil {
@@ -269,6 +272,9 @@ func (s *Setup) apply(ctx context.Context, id string, p plan) error {
 	if err != nil {
 		return s.refuse(id, err)
 	}
+	// What has been said to be in force is carried to its end, whoever pulls the stick or closes the page.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), announceFor)
+	defer cancel()
 	committed, err := replace(f, p.files)
 	f.root.Close()
 	if err != nil && !committed {

@@ -22,14 +22,28 @@ func (u *Updater) settle(ctx context.Context) {
 		semver.Compare("v"+u.opt.Release.Version, "v"+u.last.Version) < 0:
 		u.relapsed()
 	case u.trial == nil || !u.unsure:
-	case u.trial.ToSlot == u.opt.Release.Slot:
+	case u.trying():
 		u.prove(ctx)
+	case u.trial.ToSlot == u.opt.Release.Slot:
+		// Nothing was written, and the boot loader has left the slot that ran for the other one, as it does when the
+		// power is cut before a start is marked good. What runs here is what was there before.
+		u.conclude(Interrupted)
 	case u.trial.FromSlot == u.opt.Release.Slot:
 		u.trace(ctx)
 	default:
 		u.log.Warn("the box runs from a slot that the last installation knows nothing of", "slot", u.opt.Release.Slot)
 		u.conclude("")
 	}
+}
+
+// trying reports whether the version that runs is the one that was installed last, and is not judged yet. The lock is
+// held.
+func (u *Updater) trying() bool {
+	return u.trial != nil && u.trial.ToSlot == u.opt.Release.Slot && same(u.trial.Version, u.opt.Release.Version)
+}
+
+func same(a, b string) bool {
+	return a == b || semver.IsValid("v"+a) && semver.Compare("v"+a, "v"+b) == 0
 }
 
 // prove is for the new version: it is on trial until it was marked good.
@@ -131,8 +145,12 @@ func (u *Updater) revise(t Trial) {
 func (u *Updater) conclude(r Result) {
 	t := *u.trial
 	if r != "" && (u.last == nil || !u.last.Began.Equal(t.At) || u.last.Result != r) {
-		u.log.Info("judged the last installation", "result", r, "version", t.Version, "from", t.FromVersion)
-		u.last = &record{Outcome: Outcome{Result: r, Version: t.Version, From: t.FromVersion, At: time.Now().UTC()}, Slot: t.ToSlot, Began: t.At}
+		from := t.FromVersion
+		if r != Updated {
+			from = u.opt.Release.Version
+		}
+		u.log.Info("judged the last installation", "result", r, "version", t.Version, "from", from)
+		u.last = &record{Outcome: Outcome{Result: r, Version: t.Version, From: from, At: time.Now().UTC()}, Slot: t.ToSlot, Began: t.At}
 	}
 	u.trial, u.unsure, u.own = nil, false, false
 	u.keep()

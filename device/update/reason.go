@@ -138,8 +138,8 @@ func known(err error) Reason {
 func seen(err error, path string) Reason {
 	switch r := known(err); r {
 	case "":
-	case Stalled:
-		return Unreadable
+	case Gone, Stalled, Trouble, Changed, TooBig, Full, NoSlot:
+		return Unreadable // these are for later: now nothing but the stick can be meant
 	default:
 		return r
 	}

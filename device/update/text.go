@@ -60,9 +60,9 @@ func states() map[topic]sentence {
 			"Version {version} can be installed; {current} is running. Confirm with the PIN to install it."},
 		"offered again": {
 			"Version {version} kann eingespielt werden; es läuft {current}. Sie wurde schon einmal versucht, und die Box ist zurückgegangen: " +
-				"nur erneut einspielen, wenn die Ursache behoben ist.",
+				"Zum Einspielen mit der PIN bestätigen; geht die Box wieder zurück, den Hersteller fragen.",
 			"Version {version} can be installed; {current} is running. It was tried before and the box went back: " +
-				"install it again only when the cause is mended."},
+				"confirm with the PIN to install it; if the box goes back again, ask the manufacturer."},
 		"installing": {
 			"Version {version} wird eingespielt: {percent} %. Stick stecken lassen, Strom nicht trennen.",
 			"Installing version {version}: {percent} %. Leave the stick plugged in, do not cut the power."},
@@ -84,8 +84,10 @@ func outcomes() map[topic]sentence {
 			"Version {version} läuft zur Probe. Besteht sie nicht, geht die Box von selbst auf {current} zurück.",
 			"Version {version} is on trial. If it does not prove itself, the box goes back to {current} by itself."},
 		"last went-back": {
-			"Version {version} hat sich nicht bewährt. Die Box läuft wieder mit {current} wie zuvor. Bitte ein Diagnose-Paket holen und den Hersteller fragen.",
-			"Version {version} did not prove itself. The box runs {current} again as before. Please fetch a diagnosis and ask the manufacturer."},
+			"Version {version} hat ihre Probe nicht bestanden, oder dabei fiel der Strom aus. Die Box läuft wieder mit {current} wie zuvor. " +
+				"Das Update noch einmal einspielen; geht die Box wieder zurück, ein Diagnose-Paket holen und den Hersteller fragen.",
+			"Version {version} did not pass its trial, or the power was cut meanwhile. The box runs {current} again as before. " +
+				"Install the update again; if the box goes back once more, fetch a diagnosis and ask the manufacturer."},
 		"last went-back late": {
 			"Version {version} lief, ist aber nicht mehr gestartet. Die Box läuft mit der älteren Version {current}. Bitte ein Diagnose-Paket holen und das Update neu einspielen.",
 			"Version {version} was running, but did not start any more. The box runs the older version {current}. Please fetch a diagnosis, and install the update again."},

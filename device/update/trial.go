@@ -59,7 +59,7 @@ const (
 type Outcome struct {
 	Result  Result    `json:"result"`
 	Version string    `json:"version"` // of the update
-	From    string    `json:"from"`    // the version before it
+	From    string    `json:"from"`    // the version before it, which runs again when it is not updated
 	At      time.Time `json:"at"`      // when it was judged
 	DE      string    `json:"text_de"`
 	EN      string    `json:"text_en"`

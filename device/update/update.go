@@ -207,7 +207,7 @@ func (u *Updater) Busy() bool {
 func (u *Updater) Trial() (Trial, bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.trial == nil || u.trial.ToSlot != u.opt.Release.Slot {
+	if !u.trying() {
 		return Trial{}, false
 	}
 	return *u.trial, true

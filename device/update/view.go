@@ -58,7 +58,7 @@ func (u *Updater) topic(v View, m *medium) topic {
 		return topic("failed " + v.Reason)
 	case v.State == Offered && u.last != nil && u.last.Result == WentBack && u.last.Version == m.bundle.Version:
 		return "offered again"
-	case v.State == Idle && u.trial != nil && u.trial.ToSlot == u.opt.Release.Slot:
+	case v.State == Idle && u.trying():
 		return "on trial"
 	case v.State == Idle && u.trial != nil:
 		return "unsure"
@@ -69,7 +69,7 @@ func (u *Updater) topic(v View, m *medium) topic {
 // told is the outcome to show. The lock is held.
 func (u *Updater) told() *Outcome {
 	r := u.last
-	if t := u.trial; t != nil && t.ToSlot == u.opt.Release.Slot {
+	if t := u.trial; u.trying() {
 		r = &record{Outcome: Outcome{Result: OnTrial, Version: t.Version, From: t.FromVersion, At: t.At}}
 	}
 	if r == nil {

@@ -45,12 +45,13 @@ type world struct {
 	nature string
 
 	// What happened, as somebody watching would know it.
-	asked bool // somebody asked for the installation
-	begun bool // RAUC began to write
-	noted bool // trial.json was on the disk
-	tried bool // the new version was started
-	good  bool // it was marked good
-	blind bool // the power was cut between the boot loader's note and RAUC's that the new version is next
+	asked  bool // somebody asked for the installation
+	begun  bool // RAUC began to write
+	noted  bool // trial.json was on the disk
+	tried  bool // the new version was started
+	good   bool // it was marked good
+	proved bool // the new version has noted that it was started
+	blind  bool // the power was cut between the boot loader's note and RAUC's that the new version is next
 }
 
 func newWorld(nature string, pick func(int) int) *world {
@@ -127,13 +128,18 @@ func (w *world) change(name string, change func(map[string]string)) error {
 	if !w.step("sync for " + name) {
 		if w.pick(2) == 1 { // the kernel had written it back by itself
 			change(w.kept)
-			w.noted = w.noted || w.kept[trialFile] != ""
+			w.note()
 		}
 		return errDark
 	}
 	change(w.kept)
-	w.noted = w.noted || w.kept[trialFile] != ""
+	w.note()
 	return nil
+}
+
+func (w *world) note() {
+	w.noted = w.noted || w.kept[trialFile] != ""
+	w.proved = w.proved || strings.Contains(w.kept[trialFile], string(StageTrial)+`"`)
 }
 
 // RAUC.
@@ -314,9 +320,9 @@ func (w *world) gate(ctx context.Context, reboot func()) {
 // truth is what somebody watching would say happened; several answers when either is true.
 func (w *world) truth() []Result {
 	switch {
-	case w.booted == "B" && w.good:
+	case w.inside[w.booted] == "1.3.0" && w.good:
 		return []Result{Updated}
-	case w.booted == "B":
+	case w.inside[w.booted] == "1.3.0":
 		return []Result{OnTrial}
 	case w.tried:
 		return []Result{WentBack}

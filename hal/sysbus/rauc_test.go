@@ -3,6 +3,7 @@ package sysbus
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -120,17 +121,18 @@ func TestSlots(t *testing.T) {
 // RAUC says that it is busy for a moment after it said Completed.
 func TestRAUCIsBusy(t *testing.T) {
 	b, r, _ := installer(t, false, nil)
-	busy := 3
+	var busy atomic.Int32 // how often it says so
+	busy.Store(3)
 	r.AnswerBy("GetSlotStatus", func() ([]any, error) {
-		if busy--; busy >= 0 {
+		if busy.Add(-1) >= 0 {
 			return nil, fake.Error("org.gtk.GDBus.UnmappedGError", "already processing a different method")
 		}
 		return []any{[]fake.Slot{{Name: "rootfs.0", Status: props{}}}}, nil
 	})
-	if got := check[[]Slot](t)(b.Slots(t.Context())); len(got) != 1 || busy != -1 {
-		t.Error(got, busy)
+	if got := check[[]Slot](t)(b.Slots(t.Context())); len(got) != 1 || busy.Load() != -1 {
+		t.Error(got, busy.Load())
 	}
-	busy = 1000
+	busy.Store(1000)
 	if _, err := b.Slots(t.Context()); !errors.Is(err, ErrBusy) {
 		t.Error(err)
 	}

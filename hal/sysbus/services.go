@@ -237,6 +237,9 @@ func (b *Bus) revive(ctx context.Context, l *link) (down bool) {
 	}
 	for _, name := range asks {
 		_, err := l.call(ctx, object{name, "/"}, b.limits.call, busName+".Peer.Ping")
+		if !errors.Is(err, ErrAbsent) {
+			err = nil // an error is an answer as well; and the bus may not let us ping
+		}
 		b.trouble(name, err)
 		down = down || err != nil
 	}

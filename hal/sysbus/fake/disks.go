@@ -63,9 +63,8 @@ func ServeDisks(address, dir string) (*Disks, error) {
 	if err := d.writeMounts(); err != nil {
 		return nil, err
 	}
-	s, err := Serve(address, "org.freedesktop.UDisks2", d.answer)
-	d.Service = s
-	return d, err
+	d.Service = prepare(d.answer)
+	return d, d.join(address, "org.freedesktop.UDisks2")
 }
 
 // Mountinfo is the file that stands in for /proc/self/mountinfo.

@@ -46,9 +46,8 @@ func ServeRAUC(address, compatible string, old bool) (*RAUC, error) {
 			"installed.timestamp": variant("2026-11-20T08:30:00Z"), "installed.count": variant(uint32(3)),
 			"activated.timestamp": variant("2026-11-20T08:31:00Z"), "activated.count": variant(uint32(3))}},
 	}
-	s, err := Serve(address, "de.pengutronix.rauc", r.answer)
-	r.Service = s
-	return r, err
+	r.Service = prepare(r.answer)
+	return r, r.join(address, "de.pengutronix.rauc")
 }
 
 // progress is RAUC's (percentage, message, nesting depth).

@@ -19,10 +19,10 @@ type Call struct {
 
 // Service has a name on the bus and answers calls. Its answers can be replaced, member by member.
 type Service struct {
-	conn   *dbus.Conn
 	answer func(Call) ([]any, error)
 
-	mu      sync.Mutex
+	mu      sync.Mutex // guards what follows
+	conn    *dbus.Conn
 	calls   []Call
 	instead map[string]func() ([]any, error)
 	hanging chan struct{} // closed by Close: what hangs goes on
@@ -32,34 +32,49 @@ type Service struct {
 // Serve takes a name on the bus at address and answers calls until Close. What answer does not know it refuses with
 // Unknown.
 func Serve(address, name string, answer func(Call) ([]any, error)) (*Service, error) {
-	s := &Service{answer: answer, instead: map[string]func() ([]any, error){}, hanging: make(chan struct{})}
-	conn, err := dbus.Connect(address, dbus.WithHandler(s))
-	if err != nil {
+	s := prepare(answer)
+	if err := s.join(address, name); err != nil {
 		return nil, err
 	}
+	return s, nil
+}
+
+// prepare makes a service that is not on the bus yet: who embeds one has it in its place before the first call comes.
+func prepare(answer func(Call) ([]any, error)) *Service {
+	return &Service{answer: answer, instead: map[string]func() ([]any, error){}, hanging: make(chan struct{})}
+}
+
+// join takes the name.
+func (s *Service) join(address, name string) error {
+	conn, err := dbus.Connect(address, dbus.WithHandler(s))
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
 	s.conn = conn
+	s.mu.Unlock()
 	got, err := conn.RequestName(name, dbus.NameFlagDoNotQueue)
 	if err == nil && got != dbus.RequestNameReplyPrimaryOwner {
 		err = fmt.Errorf("reply %d", got)
 	}
 	if err != nil {
 		s.Close()
-		return nil, fmt.Errorf("take the name %s: %w", name, err)
+		return fmt.Errorf("take the name %s: %w", name, err)
 	}
-	return s, nil
+	return nil
 }
 
 // Close leaves the bus.
 func (s *Service) Close() {
 	s.mu.Lock()
-	closed := s.closed
+	closed, conn := s.closed, s.conn
 	s.closed = true
 	s.mu.Unlock()
 	if closed {
 		return
 	}
 	close(s.hanging)
-	s.conn.Close()
+	conn.Close()
 }
 
 // Unknown is the answer to a method that is not there.
@@ -122,7 +137,10 @@ func (s *Service) Calls(member string) []Call {
 
 // Emit sends a signal to all who asked for it.
 func (s *Service) Emit(path dbus.ObjectPath, name string, values ...any) error {
-	return s.conn.Emit(path, name, values...)
+	s.mu.Lock()
+	conn := s.conn
+	s.mu.Unlock()
+	return conn.Emit(path, name, values...)
 }
 
 // Changed sends org.freedesktop.DBus.Properties.PropertiesChanged.

@@ -22,9 +22,8 @@ type Systemd struct {
 // ServeSystemd is systemd on the bus at address. Jobs end well and at once, unless SetResult says otherwise.
 func ServeSystemd(address string) (*Systemd, error) {
 	s := &Systemd{results: map[string]string{}}
-	var err error
-	s.Service, err = Serve(address, "org.freedesktop.systemd1", s.answer)
-	return s, err
+	s.Service = prepare(s.answer)
+	return s, s.join(address, "org.freedesktop.systemd1")
 }
 
 // SetResult sets how jobs of a unit end; "": they do not.
@@ -76,9 +75,8 @@ type lock struct{ ours, theirs int }
 // ServeLogin is login1 on the bus at address; its locks are in dir.
 func ServeLogin(address, dir string) (*Login, error) {
 	l := &Login{dir: dir}
-	var err error
-	l.Service, err = Serve(address, "org.freedesktop.login1", l.answer)
-	return l, err
+	l.Service = prepare(l.answer)
+	return l, l.join(address, "org.freedesktop.login1")
 }
 
 func (l *Login) answer(c Call) ([]any, error) {

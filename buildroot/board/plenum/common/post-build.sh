@@ -15,6 +15,8 @@ for image in bzImage Image; do
 done
 [ -f "$target/boot/kernel" ] || { echo "post-build: there is no kernel in the root file system" >&2; exit 1; }
 
+# What GRUB compares it with before it starts it.
+(cd "$target/boot" && sha256sum kernel >SHA256SUMS)
 mkdir -p "$target/etc/rauc" "$target/usr/lib/plenum"
 : >"$target/etc/machine-id"
 echo plenum >"$target/etc/hostname"

@@ -46,7 +46,7 @@ export function BoxBlock({ api, service, view, barred }: BoxProps) {
         )}
       </div>
       <div class="card-keys">
-        <Button kind="secondary" action="change-owner" onClick={() => setAsking("pin")}>
+        <Button kind="secondary" action="change-owner" disabled={!view.owner} describedBy={view.owner ? undefined : barred} onClick={() => setAsking("pin")}>
           {t.change}
         </Button>
         <Button kind="secondary" class="danger" action="reset" disabled={barred !== undefined} describedBy={barred} onClick={() => setAsking("reset")}>

@@ -61,7 +61,7 @@ export function Panel({ token, onSignedOut }: PanelProps) {
       <Alarms stale={state.stale} recorded={view.recorded} />
       <Faults faults={view.faults} />
       <Readiness view={view} onShow={() => goTo("devices", setTab)} />
-      {service.view && tab !== "service" && <ServiceNotes service={service.view} view={view} onShow={() => goTo("service", setTab)} />}
+      {service.view && tab !== "service" && view.alarm === null && <ServiceNotes service={service.view} view={view} onShow={() => goTo("service", setTab)} />}
       <main class="board" tabIndex={-1}>
         <Lists
           {...{ api, view, now, selftest, service, tab }}

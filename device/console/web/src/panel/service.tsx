@@ -67,7 +67,7 @@ function Room({ api, service, view, now }: AreaProps & { view: ServiceView }) {
       <DiagnosisBlock diagnosis={view.diagnosis} />
       <Conditions view={view} now={now} />
       <Sticks view={view} />
-      <TechnicianBlock service={service} view={view} now={now} />
+      <TechnicianBlock service={service} view={view} now={now} barred={view.owner ? undefined : barred} />
       <BoxBlock api={api} service={service} view={view} barred={barred} />
     </>
   );

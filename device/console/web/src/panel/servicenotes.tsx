@@ -5,7 +5,7 @@ import { Button, IconButton, Notice } from "../shared/ui";
 import { useTexts } from "../texts";
 import { bySeverity } from "./service";
 import { stickName } from "./sticks";
-import { OutcomeNotice, said, unseen } from "./update";
+import { headline, OutcomeNotice, said, unseen } from "./update";
 
 /** What is bad enough to be said beside the list, without what the panel says in a place of its own. */
 export function urgent(view: ServiceView, recorded: boolean): Condition[] {
@@ -48,7 +48,7 @@ export function ServiceNotes({ service, view, onShow }: NotesProps) {
       <div class="readiness" role="status">
         {seen && (
           <Notice tone="info" title={`${t.stickSeen}: ${sticks.map(stickName).join(", ")}`}>
-            {view.phase === "open" && <p>{t.stickLater}</p>}
+            <p>{view.phase === "open" ? t.stickLater : headline(texts, service.update) || said(texts, sticks[0]!)}</p>
           </Notice>
         )}
         {seen && view.phase !== "open" && bad.length === 0 && !told && <Show onShow={onShow} />}

@@ -14,8 +14,15 @@ export function remaining(until: string | null | undefined, now: number): string
   return Number.isNaN(end) || end <= 0 ? "" : duration(end - now);
 }
 
+interface TechnicianProps {
+  service: Service;
+  view: ServiceView;
+  now: number;
+  barred: string | undefined;
+}
+
 /** The technician mode, and the USB devices that are refused without it. */
-export function TechnicianBlock({ service, view, now }: { service: Service; view: ServiceView; now: number }) {
+export function TechnicianBlock({ service, view, now, barred }: TechnicianProps) {
   const texts = useTexts();
   const t = texts.service.technician;
   const [asking, setAsking] = useState(false);
@@ -32,7 +39,7 @@ export function TechnicianBlock({ service, view, now }: { service: Service; view
         {left && <span class="mode-left">{t.left(left)}</span>}
       </p>
       <p class="mode-hint">{t.hint}</p>
-      <Button kind="secondary" action="technician" onClick={() => setAsking(true)}>
+      <Button kind="secondary" action="technician" disabled={barred !== undefined} describedBy={barred} onClick={() => setAsking(true)}>
         {on ? t.turnOff : t.turnOn}
       </Button>
       <h3 class="notes-title">{t.refused}</h3>

@@ -30,6 +30,8 @@ export class Mock {
     this.selftest = Promise.resolve(); // when the present self-test ends
     this.service = null; // the technician's room; null: this is no appliance
     this.first = null; // what the box lacks; null: this is no appliance
+    this.serviceBusy = false; // it does not answer in time
+    this.serviceCalls = 0;
     this.orders = [];
     this.ordered = Promise.resolve(); // when the present order is answered
     this.server = createServer((req, res) => this.#serve(req, res).catch((error) => res.destroy(error)));
@@ -139,6 +141,8 @@ export class Mock {
 
   async #service(res, order, body) {
     if (this.service === null) return problem(res, 404, "not_appliance");
+    if (this.serviceBusy) return problem(res, 503, "busy");
+    this.serviceCalls += order === undefined ? 1 : 0;
     if (order === undefined) return json(res, this.service);
     const asked = JSON.parse(body);
     await this.ordered;

@@ -250,7 +250,7 @@ export const scenes = [
   service("in-sitting", rooms.inSitting, { view: moments.speaking }),
   service("in-sitting-offered", () => ({ ...rooms.offered(), sitting: true }), { view: moments.speaking }),
   service("no-owner", () => ({ ...rooms.calm(), owner: false })),
-  service("stale", rooms.conditions, { act: both(({ mock }) => void (mock.service = null), settled, ({ page }) => page.waitForTimeout(1500)) }),
+  service("stale", rooms.conditions, { act: both(({ mock }) => void (mock.serviceBusy = true), ({ page }) => page.locator(".technician .notice").waitFor()) }),
   service("reset", rooms.calm, { act: click("reset") }),
   service("reset-typed", rooms.calm, {
     act: both(click("reset"), async ({ page }) => {

@@ -3,6 +3,7 @@ import { moments } from "./council.mjs";
 import { holdSound } from "./scenes.mjs";
 import { expectThat, focused, last, tabTo, until } from "./steps.mjs";
 import { houseWalks } from "./walks-house.mjs";
+import { serviceWalks } from "./walks-service.mjs";
 
 async function panelByKeyboard({ mock, open, problems }) {
   mock.show(moments.waiting());
@@ -160,4 +161,5 @@ export const walks = {
   "walk-replaced": replaced,
   "walk-screen-restart": screenRestart,
   ...houseWalks,
+  ...serviceWalks,
 };

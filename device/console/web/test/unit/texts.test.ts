@@ -20,7 +20,8 @@ test("both languages have the same texts, none empty", () => {
 
 test("every problem code of the API has words", () => {
   const codes = `not_allowed not_open already_open already_listed not_listed already_speaks not_speaking limit silenced list_empty no_way
-    nothing_changed unknown_person invalid unauthorized key_reused busy internal wrong_pin too_many_tries no_pin not_ready alarm selftest_running not_now`.split(/\s+/);
+    nothing_changed unknown_person invalid unauthorized key_reused busy internal wrong_pin too_many_tries no_pin not_ready alarm selftest_running not_now
+    sitting_open nothing_offered not_local owner_set no_owner confirm service_busy absent weak_pin pin_set not_appliance`.split(/\s+/);
   for (const code of codes) expect(Object.keys(de.problem)).toContain(code);
 });
 

@@ -28,19 +28,19 @@ type output interface {
 	Sync() error
 }
 
-// stick is the real one.
-type stick struct{ root *os.Root }
+// volume is the real one.
+type volume struct{ root *os.Root }
 
-func openStick(dir string) (target, error) {
+func openVolume(dir string) (target, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, fmt.Errorf("opening the stick: %w", err)
 	}
-	return stick{root}, nil
+	return volume{root}, nil
 }
 
-func (s stick) free() (int64, error) {
-	d, err := s.root.Open(".")
+func (v volume) free() (int64, error) {
+	d, err := v.root.Open(".")
 	if err != nil {
 		return 0, err
 	}
@@ -52,8 +52,8 @@ func (s stick) free() (int64, error) {
 	return int64(st.Bavail) * st.Bsize, nil
 }
 
-func (s stick) names() ([]string, error) {
-	d, err := s.root.Open(".")
+func (v volume) names() ([]string, error) {
+	d, err := v.root.Open(".")
 	if err != nil {
 		return nil, err
 	}
@@ -65,24 +65,24 @@ func (s stick) names() ([]string, error) {
 	return names, err
 }
 
-func (s stick) has(name string) (bool, error) {
-	_, err := s.root.Lstat(name)
+func (v volume) has(name string) (bool, error) {
+	_, err := v.root.Lstat(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
 	return err == nil, err
 }
 
-func (s stick) create(name string) (output, error) {
-	return s.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+func (v volume) create(name string) (output, error) {
+	return v.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 }
 
-func (s stick) rename(from, to string) error { return s.root.Rename(from, to) }
-func (s stick) remove(name string) error     { return s.root.Remove(name) }
-func (s stick) close() error                 { return s.root.Close() }
+func (v volume) rename(from, to string) error { return v.root.Rename(from, to) }
+func (v volume) remove(name string) error     { return v.root.Remove(name) }
+func (v volume) close() error                 { return v.root.Close() }
 
-func (s stick) sync() error {
-	d, err := s.root.Open(".")
+func (v volume) sync() error {
+	d, err := v.root.Open(".")
 	if err != nil {
 		return err
 	}
