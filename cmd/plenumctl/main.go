@@ -37,6 +37,7 @@ type line struct {
 	Update     updateCmd     `cmd:"" help:"What a stick offers and what became of the last update; installs and restarts."`
 	Setup      setupCmd      `cmd:"" help:"What a setup stick brings; takes it over."`
 	Technician technicianCmd `cmd:"" help:"Technician mode, in which every USB device is let in: on, off, or how it is."`
+	Diagnosis  diagnosisCmd  `cmd:"" help:"What was written onto a diagnosis stick (label PLENUM-DIAG)."`
 	Reset      resetCmd      `cmd:"" help:"Factory reset: wipes people, keys and logs, and restarts the box."`
 	OwnerPIN   ownerPINCmd   `cmd:"" name:"owner-pin" help:"Set or change the owner's PIN."`
 	PIN        pinCmd        `cmd:"" name:"pin" help:"Set the chair's PIN, read from standard input."`

@@ -140,3 +140,19 @@ func TestInstall(t *testing.T) {
 		}
 	}
 }
+
+// On a terminal the bar is one line that is drawn over, whatever the daemon says.
+func TestBar(t *testing.T) {
+	var out strings.Builder
+	b := &bar{out: &out, moves: true}
+	for _, percent := range []int{-3, 50, 130} {
+		b.show(percent, "writing the image, which has a long name indeed")
+	}
+	b.end()
+	want := "\r\033[K[" + strings.Repeat(".", 40) + "]   0 % writing the image, which has a" +
+		"\r\033[K[" + strings.Repeat("#", 20) + strings.Repeat(".", 20) + "]  50 % writing the image, which has a" +
+		"\r\033[K[" + strings.Repeat("#", 40) + "] 100 % writing the image, which has a\n"
+	if out.String() != want {
+		t.Errorf("%q", &out)
+	}
+}

@@ -48,7 +48,7 @@ func newMachine(t *testing.T) *machine {
 	}
 	t.Cleanup(bus.Stop)
 	m := &machine{t: t, data: filepath.Join(dir, "state"), Box: Box{Config: filepath.Join(dir, "etc", "plenum.toml"),
-		State: filepath.Join(dir, "state"), Release: filepath.Join(dir, "release"), Cmdline: filepath.Join(dir, "cmdline"),
+		State: filepath.Join(dir, "state"), Release: filepath.Join(dir, "release"), Cmdline: filepath.Join(dir, "cmdline"), Good: filepath.Join(dir, "good"),
 		Technician: filepath.Join(dir, "technician"), Sys: filepath.Join(dir, "sys"), Bus: bus.Address()}}
 	m.serve(bus, dir)
 	m.put(m.Box.Release, "VERSION=1.0.0\nCOMPATIBLE=plenum-test\nBUILD=2026-11-23T08:00:00Z\nSUPPORT_UNTIL=2031-12\n")
@@ -239,6 +239,7 @@ func TestUpdate(t *testing.T) {
 		t.Error("the journal was not saved:", err)
 	}
 	m.slots("B", true)
+	m.put(m.Box.Good, "")
 	eventually(t, "it is told that the update came", func() bool {
 		v, err := ctl.Service(t.Context())
 		return err == nil && v.Update.Last != nil && v.Update.Last.Result == "updated" && !stands(ctl, health.UpdateTrial)

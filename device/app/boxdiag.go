@@ -66,7 +66,7 @@ func asText(v any) []byte {
 // logs is the system's journal of a boot, 0 for this one, 1 for the one before.
 func logs(name string, boot, lines int) diag.Source {
 	return diag.Source{Name: name, Write: func(ctx context.Context, w io.Writer) error {
-		cmd := exec.CommandContext(ctx, "journalctl", "--no-pager", "--output=short-iso-precise", "--boot=-"+strconv.Itoa(boot), "--lines="+strconv.Itoa(lines))
+		cmd := exec.CommandContext(ctx, "journalctl", "--no-pager", "--reverse", "--output=short-iso-precise", "--boot=-"+strconv.Itoa(boot), "--lines="+strconv.Itoa(lines))
 		cmd.Stdout = w
 		if err := cmd.Run(); err != nil {
 			return fmt.Errorf("reading the logs: %w", err)

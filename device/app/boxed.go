@@ -72,7 +72,7 @@ func (b *boxed) open(ctx context.Context, a *App) error {
 		return fmt.Errorf("reading the owner's PIN: %w", err)
 	}
 	b.updates = update.New(update.Options{
-		Installer: installer{b.bus}, Dir: b.updateDir(), Live: a.before, Allowed: a.closed, Reboot: b.Restart, Log: b.log,
+		Installer: installer{b.bus}, Dir: b.updateDir(), Live: a.before, Allowed: a.closed, Reboot: b.Restart, Good: b.good, Log: b.log,
 		Release: update.Release{Version: b.release.version, Compatible: b.release.compatible, Slot: b.slot},
 	})
 	if _, trial := b.updates.Trial(); trial {
@@ -81,6 +81,16 @@ func (b *boxed) open(ctx context.Context, a *App) error {
 		}
 	}
 	return nil
+}
+
+// good reports whether this boot was marked good. RAUC cannot say so of every boot loader: with U-Boot a slot counts as
+// good while it has tries left.
+func (b *boxed) good(context.Context) (bool, error) {
+	_, err := os.Stat(b.Good)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 func (b *boxed) journalBefore() string { return filepath.Join(b.updateDir(), beforeName) }

@@ -24,6 +24,7 @@ const (
 	eyesLimit   = 10 * time.Second // without a look whoever watches the devices hangs
 	slowCommit  = 500 * time.Millisecond
 	notMeasured = -1
+	commandTime = 5 * time.Second
 )
 
 // timed is the journal with a look at how long its commits take.
@@ -151,8 +152,16 @@ func (a *App) before() []string { return a.named.Before(a.board.List()) }
 // sitting reports whether a sitting is open.
 func (a *App) sitting() bool { return a.state().Phase == sitting.PhaseOpen }
 
-// closed is why nothing may be done now that a sitting would suffer from.
+// closed is why nothing may be done now that a sitting would suffer from. What the box makes a sitting wait for is told to
+// the core first: so a sitting that is being opened at this moment was open before, and is seen, or does not open.
 func (a *App) closed() error {
+	ctx, cancel := context.WithTimeout(context.Background(), commandTime)
+	defer cancel()
+	for _, it := range a.box.items() {
+		if err := a.report(ctx, sitting.Event{Kind: sitting.KindItem, Item: &it}); err != nil && !errors.Is(err, sitting.ErrNothingChanged) {
+			return fmt.Errorf("keeping a sitting from opening: %w", err)
+		}
+	}
 	if a.sitting() {
 		return service.ErrSittingOpen
 	}

@@ -15,7 +15,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v3"
 
+	"plenum/device/diag"
 	"plenum/device/health"
+	"plenum/device/service"
+	"plenum/device/setup"
+	"plenum/device/stick"
+	"plenum/device/update"
 )
 
 // spec is openapi.yaml as plain maps and lists.
@@ -204,13 +209,15 @@ func TestSchemasAreTheTypes(t *testing.T) {
 		"View": View{}, "Me": Me{}, "Speaker": Speaker{}, "Request": Request{}, "Person": Person{}, "Leg": Leg{},
 		"Word": Word{}, "Desk": Desk{}, "Fault": Fault{}, "Media": Media{}, "Problem": Problem{}, "Session": session{},
 		"Alarm": Alarm{}, "Item": Item{}, "Override": Override{}, "Device": health.Item{}, "SelfTest": health.Report{}, "Check": health.Check{},
-		"First": First{},
+		"First": First{}, "Service": service.View{}, "Release": service.Release{}, "Stick": stick.View{}, "Update": update.View{},
+		"Outcome": update.Outcome{}, "Setup": setup.View{}, "SetupLine": setup.Line{}, "Diagnosis": diag.View{},
+		"TechnicianMode": service.Mode{}, "RefusedUSB": service.Refused{}, "Condition": health.Condition{},
 	} {
 		var have, must []string
 		for _, f := range reflect.VisibleFields(reflect.TypeOf(v)) {
 			field, option, _ := strings.Cut(f.Tag.Get("json"), ",")
 			have = append(have, field)
-			if option != "omitempty" {
+			if option == "" {
 				must = append(must, field)
 			}
 		}

@@ -19,14 +19,14 @@ import (
 
 // owned is the answer of a box with everything in it, as the technician's room gives it.
 const owned = `{"release":{"version":"1.3.0","build":"2026-11-01T10:00:00Z","slot":"A","compatible":"plenum-x86_64","support_until":"2031-12"},
-	"sticks":[{"id":"s1","label":"STICK","drive":"Acme","kind":"update","text_de":"Update","text_en":"Update"}],
-	"update":{"state":"offered","version":"1.4.0","notes":"n","built":"2026-11-20T10:00:00Z","current":"1.3.0","size":1,"percent":0,"step":"","text_de":"d","text_en":"e",
+	"sticks":[{"id":"s1","label":"STICK","drive":"Acme","kind":"update","busy":false,"text_de":"Update","text_en":"Update"}],
+	"update":{"state":"offered","reason":"","version":"1.4.0","notes":"n","built":"2026-11-20T10:00:00Z","current":"1.3.0","size":1,"percent":0,"step":"","text_de":"d","text_en":"e",
 		"last":{"result":"updated","version":"1.3.0","from":"1.2.0","at":"2026-11-01T11:00:00Z","text_de":"d","text_en":"e","seen":true}},
 	"setup":{"state":"offered","signed":false,"lines":[{"text_de":"d","text_en":"e"}],"text_de":"","text_en":""},
 	"diagnosis":{"state":"idle","file":"","encrypted":false,"text_de":"","text_en":""},
 	"technician":{"on":true,"until":"2026-11-23T18:00:00Z"},"owner":true,"sitting":false,
 	"refused_usb":[{"name":"Keyboard","ids":"046d:c31c","classes":["03"]}],
-	"conditions":[{"code":"disk-full","severity":"error","text_de":"d","text_en":"e","detail":"","since":"2026-11-23T17:00:00Z"}],"host":"saal"}`
+	"conditions":[{"code":"disk-full","subject":"data","severity":"error","text_de":"d","text_en":"e","detail":"","since":"2026-11-23T17:00:00Z"}],"host":"saal"}`
 
 // room is a technician's room that notes what was ordered.
 type room struct {

@@ -113,7 +113,8 @@ type Stick struct {
 	ID    string `json:"id"`
 	Label string `json:"label"`
 	Drive string `json:"drive"`
-	Kind  string `json:"kind"` // update, setup, diagnosis, other
+	Kind  string `json:"kind"` // update, setup, diagnosis, other; empty: not looked at yet
+	Busy  bool   `json:"busy"` // in use, not to be pulled
 	Text
 }
 
@@ -128,7 +129,8 @@ const (
 
 // Update is how an update stands.
 type Update struct {
-	State   string `json:"state"` // idle, offered, refused, installing, installed, rebooting, failed
+	State   string `json:"state"`  // idle, offered, refused, installing, installed, rebooting, failed
+	Reason  string `json:"reason"` // why it is refused or failed
 	Version string `json:"version"`
 	Notes   string `json:"notes"`
 	Built   string `json:"built"`
@@ -182,7 +184,8 @@ type RefusedUSB struct {
 // Condition is something about the box that somebody should know.
 type Condition struct {
 	Code     string `json:"code"`
-	Severity string `json:"severity"` // info, warning, error, critical
+	Subject  string `json:"subject,omitempty"` // what it is about where a code can stand several times
+	Severity string `json:"severity"`          // info, warning, error, critical
 	Text
 	Detail string    `json:"detail"`
 	Since  time.Time `json:"since"`

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,7 +16,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"plenum/device/access"
+	"plenum/device/health"
 	"plenum/device/service"
+	"plenum/device/setup"
+	"plenum/device/stick"
+	"plenum/device/update"
 )
 
 // room is a technician's room that notes what was ordered.
@@ -61,13 +66,13 @@ func seen() ServiceView {
 	says := Text{DE: "so", EN: "thus"}
 	return ServiceView{
 		Release: Release{"1.3.0", "2026-11-01T10:00:00Z", "A", "plenum-x86_64", "2031-12"}, Host: "saal", Owner: true, Sitting: true,
-		Sticks:     []Stick{{"s1", "STICK", "Acme", "update", says}},
+		Sticks:     []Stick{{"s1", "STICK", "Acme", "update", true, says}},
 		Update:     Update{State: UpdateOffered, Version: "1.4.0", Size: 7, Percent: 3, Text: says, Last: &Outcome{Result: "went-back", At: at, Text: says}},
 		Setup:      Setup{State: "offered", Lines: []Text{says}, Text: says},
 		Diagnosis:  Diagnosis{State: "written", File: "plenum.tar.gz", Encrypted: true, Text: says},
 		Technician: Technician{On: true, Until: at},
 		RefusedUSB: []RefusedUSB{{"Keyboard", "046d:c31c", []string{"03"}}},
-		Conditions: []Condition{{"disk-full", "error", says, "95 %", at}},
+		Conditions: []Condition{{"disk-full", "data", "error", says, "95 %", at}},
 	}
 }
 
@@ -113,6 +118,21 @@ func TestServiceFields(t *testing.T) {
 	raw, err := json.Marshal(seen())
 	if err != nil {
 		t.Fatal(err)
+	}
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(new(service.View)); err != nil {
+		t.Errorf("the room does not know it: %v", err)
+	}
+	theirs, err := json.Marshal(service.View{Sticks: make([]stick.View, 1), Refused: make([]service.Refused, 1), Conditions: make([]health.Condition, 1),
+		Setup: setup.View{Lines: make([]setup.Line, 1)}, Update: update.View{Last: new(update.Outcome)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dec = json.NewDecoder(bytes.NewReader(theirs))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(new(ServiceView)); err != nil {
+		t.Errorf("the client does not know what the room says: %v", err)
 	}
 	var top map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &top); err != nil {

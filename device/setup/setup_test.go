@@ -3,11 +3,13 @@ package setup
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -263,5 +265,17 @@ func TestLateAnnouncement(t *testing.T) {
 	}
 	if v := b.View(); v.State != Applied || !strings.Contains(texts(v.Lines), "Netz: gilt erst nach") {
 		t.Errorf("%+v", v)
+	}
+}
+
+func TestTrouble(t *testing.T) {
+	for err, want := range map[error]string{syscall.ENOSPC: "Speicher der Anlage ist voll", syscall.EIO: "abgezogen", errors.New("a\x1bb"): "Technischer Fehler: a?b"} {
+		b := newBox(t)
+		if got := b.refuse("s", fmt.Errorf("writing: %w", err)); !errors.Is(got, err) {
+			t.Error(got)
+		}
+		if v := b.View(); v.State != Refused || !strings.Contains(v.Lines[0].DE, strings.TrimPrefix(want, "Technischer Fehler: ")) {
+			t.Errorf("%+v", v)
+		}
 	}
 }

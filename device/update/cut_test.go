@@ -26,10 +26,15 @@ func history(w *world, folder string, cuts, kills []int) error {
 		}
 		next, last := "start", View{}
 		for next == "start" {
+			w.mu.Lock()
 			w.cutAt, w.killAt = first(&cuts, w.steps), first(&kills, w.steps)
-			if next, last = w.life(folder); w.dark {
+			w.mu.Unlock()
+			next, last = w.life(folder)
+			w.mu.Lock()
+			if w.dark {
 				next = "boot"
 			}
+			w.mu.Unlock()
 		}
 		if next == "boot" {
 			time.Sleep(20 * time.Second)
@@ -55,6 +60,8 @@ func first(list *[]int, after int) int {
 }
 
 func (w *world) check(v View) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	var said Result
 	if v.Last != nil {
 		said = v.Last.Result
@@ -120,6 +127,36 @@ func TestEveryCut(t *testing.T) {
 	t.Logf("outcomes: %v", told)
 	if told[Updated] == 0 || told[WentBack] == 0 || told[Interrupted] == 0 || told[""] == 0 {
 		t.Fatalf("not every outcome came up: %v", told)
+	}
+}
+
+// TestCutsOnceFound repeats histories that went wrong while this was written.
+func TestCutsOnceFound(t *testing.T) {
+	folder := updateFolder(t)
+	for _, tt := range []struct {
+		name   string
+		nature string
+		cuts   []int
+		luck   []int
+	}{
+		{"before the old version was marked good: the other slot's old version runs", "good", []int{1}, []int{0}},
+		{"so often that the other slot is next although nothing was written", "good", []int{3, 4, 7, 15, 16}, []int{1, 1, 0, 0, 0, 0, 0, 0, 0}},
+		{"what was left is started again", "good", []int{11, 15, 20, 27}, []int{1, 0, 0, 0, 0, 0}},
+		{"between what the boot loader and what RAUC noted", "dead", []int{11}, []int{0}},
+		{"the same, and again in the new version's first start", "good", []int{11, 12}, []int{0}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				luck := tt.luck
+				w := newWorld(tt.nature, func(n int) int {
+					luck = append(luck[1:], luck[0])
+					return luck[0] % n
+				})
+				if err := history(w, folder, slices.Clone(tt.cuts), nil); err != nil {
+					t.Fatalf("%v\n%s", err, strings.Join(w.trace, "\n"))
+				}
+			})
+		})
 	}
 }
 

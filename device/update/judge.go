@@ -18,7 +18,7 @@ func (u *Updater) settle(ctx context.Context) {
 		u.keep()
 	}
 	switch {
-	case u.trial == nil && u.last != nil && u.last.Result == Updated && u.last.Slot != u.opt.Release.Slot &&
+	case u.trial == nil && u.last != nil && u.last.Result == Updated && u.last.Trial.ToSlot != u.opt.Release.Slot &&
 		semver.Compare("v"+u.opt.Release.Version, "v"+u.last.Version) < 0:
 		u.relapsed()
 	case u.trial == nil || !u.unsure:
@@ -85,16 +85,18 @@ func (u *Updater) trace(ctx context.Context) {
 		return
 	}
 	next, to, ok := u.evidence(ctx, t.ToSlot)
+	activated := !to.Activated.Equal(t.Activated)
 	switch {
 	case !ok:
-	case next == t.ToSlot:
+	case next == t.ToSlot && (activated || same(to.Version, t.Version)):
+		// The other slot may also be next with what was in it before: as long as this start is not marked good.
 		t.State = StageInstalled
 		u.revise(t)
 		u.phase, u.unsure, u.percent = Installed, false, 100
 		u.tell()
 	case u.own:
 		u.conclude("") // people were told when it failed
-	case t.State == StageInstalled || !to.Activated.Equal(t.Activated):
+	case t.State == StageInstalled || activated:
 		u.conclude(WentBack)
 	default:
 		u.conclude(Interrupted)
@@ -144,13 +146,13 @@ func (u *Updater) revise(t Trial) {
 // conclude ends a trial with a result; none is for what people know already.
 func (u *Updater) conclude(r Result) {
 	t := *u.trial
-	if r != "" && (u.last == nil || !u.last.Began.Equal(t.At) || u.last.Result != r) {
+	if r != "" && (u.last == nil || !u.last.Trial.At.Equal(t.At) || u.last.Result != r) {
 		from := t.FromVersion
 		if r != Updated {
 			from = u.opt.Release.Version
 		}
 		u.log.Info("judged the last installation", "result", r, "version", t.Version, "from", from)
-		u.last = &record{Outcome: Outcome{Result: r, Version: t.Version, From: from, At: time.Now().UTC()}, Slot: t.ToSlot, Began: t.At}
+		u.last = &record{Outcome: Outcome{Result: r, Version: t.Version, From: from, At: time.Now().UTC()}, Trial: t}
 	}
 	u.trial, u.unsure, u.own = nil, false, false
 	u.keep()

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -91,20 +92,24 @@ func TestTrialIsKnownBeforeRun(t *testing.T) {
 }
 
 func TestSomebodyElseKnowsWhatIsGood(t *testing.T) {
-	var marked, err = false, error(nil)
+	type answer struct {
+		good bool
+		err  error
+	}
+	var says atomic.Pointer[answer]
+	says.Store(&answer{})
 	bubble(t, func(t *testing.T, h *house) {
 		h.wantLast(OnTrial)
-		err = errors.New("systemd does not answer")
-		marked = true
+		says.Store(&answer{true, errors.New("systemd does not answer")})
 		pass(recheck)
 		h.wantLast(OnTrial)
-		err = nil
+		says.Store(&answer{true, nil})
 		pass(recheck)
 		h.wantLast(Updated)
 	}, func(h *house) {
 		inB(h)
 		h.rauc.slots[1].Good = true // as U-Boot has it from the beginning
-		h.opt.Good = func(context.Context) (bool, error) { return marked, err }
+		h.opt.Good = func(context.Context) (bool, error) { a := says.Load(); return a.good, a.err }
 		h.left(trialFile, trialOf(StageInstalled))
 	})
 }
@@ -124,8 +129,10 @@ func TestWhatBecameOfIt(t *testing.T) {
 		{"finished, tried, went back", StageInstalled, nil, WentBack, Idle},
 		{"ran up to the daemon, went back", StageTrial, nil, WentBack, Idle},
 		{"ran up to the daemon, went back, RAUC gone", StageTrial, func(h *house) { h.rauc.broken = ErrAbsent }, WentBack, Idle},
-		{"finished, and the daemon restarted before the box", StageInstalled, next, "", Installed},
+		{"finished, and the daemon restarted before the box", StageInstalled, func(h *house) { next(h); activated(h) }, "", Installed},
 		{"finished unseen, and the daemon restarted", StageInstalling, func(h *house) { next(h); activated(h) }, "", Installed},
+		{"never finished, and the other slot is next with its old version", StageInstalling, next, Interrupted, Idle},
+		{"finished unseen, before RAUC noted it", StageInstalling, func(h *house) { next(h); h.rauc.slots[1].Version = "1.3.0" }, "", Installed},
 		{"what RAUC says is not known", StageInstalled, func(h *house) { h.rauc.broken = ErrAbsent }, "", Idle},
 		{"started from a slot nobody spoke of", StageInstalled, func(h *house) { h.opt.Release.Slot = "C" }, "", Idle},
 	} {
@@ -206,7 +213,7 @@ func TestAcknowledge(t *testing.T) {
 }
 
 func TestRelapse(t *testing.T) {
-	good := record{Outcome: Outcome{Result: Updated, Version: "1.3.0", From: "1.2.0", Seen: true}, Slot: "B"}
+	good := record{Outcome: Outcome{Result: Updated, Version: "1.3.0", From: "1.2.0", Seen: true}, Trial: trialOf(StageTrial)}
 	bubble(t, func(t *testing.T, h *house) {
 		h.wantLast(WentBack, "1.3.0", "1.2.0", "nicht mehr gestartet")
 		if h.u.View().Last.Seen {
@@ -219,6 +226,27 @@ func TestRelapse(t *testing.T) {
 	bubble(t, func(t *testing.T, h *house) {
 		h.wantLast(Updated) // a newer version was put into A by hand
 	}, func(h *house) { h.left(lastFile, good); h.opt.Release.Version = "1.4.0" })
+}
+
+// What was left can come back, when the power is cut too early in the old version's start: then it is on trial again.
+func TestRecalled(t *testing.T) {
+	for _, r := range []Result{WentBack, Interrupted} {
+		bubble(t, func(t *testing.T, h *house) {
+			if tr, on := h.u.Trial(); !on || len(tr.Live) != 1 || !h.disk.has(trialFile) {
+				t.Fatalf("%+v", tr)
+			}
+			h.wantLast(OnTrial)
+			h.rauc.with(func() { h.rauc.slots[1].Good = true })
+			pass(recheck)
+			h.wantLast(Updated, "1.3.0", "1.2.0")
+			if h.u.View().Last.Seen || h.disk.has(trialFile) {
+				t.Fatal("not told")
+			}
+		}, func(h *house) {
+			inB(h)
+			h.left(lastFile, record{Outcome: Outcome{Result: r, Version: "1.3.0", From: "1.2.0", Seen: true}, Trial: trialOf(StageInstalled)})
+		})
+	}
 }
 
 // The boot loader leaves a slot whose start was never marked good: then the other slot's old version runs, from the

@@ -154,9 +154,11 @@ func TestUpdateServiceComesLater(t *testing.T) {
 		if p.free() {
 			t.Fatal("given back although it is still wanted")
 		}
-		h.rauc.with(func() { h.rauc.broken = errors.New("already processing a different method") })
-		pass(recheck)
-		h.want(Refused, Engaged)
+		for _, busy := range []error{errors.New("already processing a different method"), fmt.Errorf("Operation is not idle: %w", ErrBusy)} {
+			h.rauc.with(func() { h.rauc.broken = busy })
+			pass(recheck)
+			h.want(Refused, Engaged)
+		}
 		h.rauc.with(func() { h.rauc.broken = nil })
 		pass(recheck)
 		h.want(Offered, "")

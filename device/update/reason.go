@@ -115,6 +115,8 @@ func known(err error) Reason {
 		return Denied
 	case errors.Is(err, ErrGone):
 		return Gone
+	case errors.Is(err, ErrBusy):
+		return Engaged
 	case errors.Is(err, errChanged):
 		return Changed
 	case errors.Is(err, errNoSlot):

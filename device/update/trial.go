@@ -69,9 +69,8 @@ type Outcome struct {
 // record is last.json.
 type record struct {
 	Outcome
-	Slot  string    `json:"slot"`  // the update was installed into
-	Began time.Time `json:"began"` // tells one installation from another
-	Late  bool      `json:"late"`  // it had been marked good before it failed
+	Trial Trial `json:"trial"` // what was judged
+	Late  bool  `json:"late"`  // it had been marked good before the box went back
 }
 
 // disk keeps small files. A file is replaced whole or not at all, and stays when the power is cut after write or
@@ -136,6 +135,19 @@ func (u *Updater) load() {
 	var r record
 	if u.parse(lastFile, &r) && r.Result != "" {
 		u.last = &r
+	}
+	u.recall()
+}
+
+// recall puts a version on trial again that was judged and left, and runs after all: the boot loader comes back to it
+// when the power was cut too early in the other slot's start.
+func (u *Updater) recall() {
+	if u.trial != nil || u.last == nil || u.last.Result == Updated {
+		return
+	}
+	if t := u.last.Trial; t.ToSlot == u.opt.Release.Slot && same(t.Version, u.opt.Release.Version) {
+		t.State, t.At = StageTrial, time.Now().UTC()
+		u.trial, u.unsure, u.unkept = &t, true, true
 	}
 }
 

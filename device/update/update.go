@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// What an Installer's error is, where it matters to people. The error's own text is RAUC's.
+// What an Installer's error is, where it matters to people; ErrBusy is one too. The error's own text is RAUC's.
 var (
 	ErrAbsent  = errors.New("the update service does not answer")    // RAUC or the bus is not there; tried again
 	ErrRefused = errors.New("the update service refused the daemon") // not authorised

@@ -227,6 +227,8 @@ func (w *world) Primary(context.Context) (string, error) {
 
 // boot does what grub.cfg does, until something starts.
 func (w *world) boot() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.dark, w.busy, w.seen = false, false, maps.Clone(w.kept)
 	for range 5 {
 		chosen := ""
@@ -264,7 +266,13 @@ func (w *world) life(folder string) (next string, last View) {
 	w.mu.Unlock()
 	u := open(Options{
 		Installer: w, Release: Release{version, "plenum-x86_64", w.booted},
-		Reboot: func(context.Context) error { w.trace = append(w.trace, "restart"); cancel(errBoot); return nil },
+		Reboot: func(context.Context) error {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.trace = append(w.trace, "restart")
+			cancel(errBoot)
+			return nil
+		},
 	}, w)
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = u.Run(ctx) })

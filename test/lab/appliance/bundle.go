@@ -3,8 +3,6 @@ package appliance
 import (
 	"cmp"
 	"context"
-	"fmt"
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -25,10 +23,10 @@ const (
 // Bundle is an update.
 type Bundle struct {
 	Slot
-	Compatible  string // empty: that of the lab's boxes
-	Description string
-	Foreign     bool // signed by somebody whom the box does not know
-	Tamper      Tamper
+	Compatible string // empty: that of the lab's boxes
+	Notes      string
+	Foreign    bool // signed by somebody whom the box does not know
+	Tamper     Tamper
 }
 
 // Bundle makes an update and gives its path. Bundles of one Slot share its file system.
@@ -41,15 +39,10 @@ func (i *Image) Bundle(ctx context.Context, b Bundle) (string, error) {
 	if b.Foreign {
 		signer = filepath.Join(i.keys, "foreign")
 	}
-	manifest := fmt.Sprintf("[update]\ncompatible=%s\nversion=%s\nbuild=%s\ndescription=%s\n\n[bundle]\nformat=verity\n\n[image.rootfs]\nfilename=rootfs.img\n",
-		cmp.Or(b.Compatible, Compatible), b.version(), built.Format(time.RFC3339), cmp.Or(b.Description, "Lab "+b.version()))
+	manifest := []string{"COMPATIBLE=" + cmp.Or(b.Compatible, Compatible), "VERSION=" + b.version(),
+		"BUILD=" + built.Format(time.RFC3339), "NOTES=" + cmp.Or(b.Notes, "Lab "+b.version())}
 	dir, err := i.stage(ctx, "bundle", []any{slot, signer, manifest, b.Tamper}, []string{"bundle.sh"}, func(w *lab.Workshop, out string) error {
-		path := out + ".manifest"
-		if err := os.WriteFile(path, []byte(manifest), 0o600); err != nil {
-			return err
-		}
-		defer os.Remove(path)
-		_, err := w.Script(ctx, scripts+"/bundle.sh", out, slot, signer, path, string(b.Tamper))
+		_, err := w.Script(ctx, scripts+"/bundle.sh", append([]string{out, slot, signer, string(b.Tamper)}, manifest...)...)
 		return err
 	})
 	return filepath.Join(dir, "bundle.raucb"), err

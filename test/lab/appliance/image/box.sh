@@ -11,6 +11,7 @@ mkdir -p "$root/lib/modules" "$root/boot" "$root/lab"
 cp -a "$kernel"/lib/modules/* "$root/lib/modules/"
 cp "$kernel/vmlinuz" "$root/boot/kernel"
 cp "$kernel/initrd.gz" "$root/boot/initrd"
+(cd "$root/boot" && sha256sum kernel >SHA256SUMS) # what GRUB compares it with
 
 install -m 755 "$bin/plenumd" "$bin/plenumctl" "$root/usr/bin/"
 if missing=$(chroot "$root" ldd /usr/bin/plenumd | grep 'not found'); then
@@ -21,6 +22,8 @@ fi
 mkdir -p "$root/etc/rauc"
 install -m 644 "$keys/ca.pem" "$root/etc/rauc/ca.pem"
 "$top/buildroot/rauc/render.sh" lab "$top/buildroot/board/plenum/x86_64/board.env" "$top/buildroot/rauc/system.conf.in" >"$root/etc/rauc/system.conf"
+
+install -D -m 644 "$top/test/lab/appliance/image/plenum.toml" "$root/usr/share/plenum/plenum.toml"
 
 # Lab only: the agent, the devices that the kernel imagines, a network without DHCP.
 install -m 755 "$bin/agent" "$root/usr/local/sbin/lab-agent"

@@ -1,9 +1,12 @@
 #!/bin/bash
-# A bundle for RAUC. Usage: bundle.sh OUT SLOT SIGNER MANIFEST TAMPER     SIGNER names .pem and .key; OUT gets bundle.raucb
+# A bundle for RAUC. Usage: bundle.sh OUT SLOT SIGNER TAMPER KEY=VALUE...
+# SIGNER names .pem and .key; the values go into the manifest; OUT gets bundle.raucb.
 set -euo pipefail
-out=$(readlink -f "$1") slot=$2 signer=$3 manifest=$4 tamper=$5
+top=$(readlink -f "$(dirname "$0")/../../../../buildroot")
+out=$(readlink -f "$1") slot=$2 signer=$3 tamper=$4
+shift 4
 mkdir "$out/content"
-cp "$manifest" "$out/content/manifest.raucm"
+"$top/rauc/render.sh" lab "$top/board/plenum/x86_64/board.env" "$top/rauc/manifest.raucm.in" "$@" >"$out/content/manifest.raucm"
 ca=$(dirname "$signer")/ca.pem
 case $signer in */foreign) ca=$(dirname "$signer")/foreign-ca.pem ;; esac
 rauc_conf=$out/system.conf

@@ -14,6 +14,5 @@ CFG
 # shellcheck disable=SC2046
 grub-mkimage -O x86_64-efi -p /grub -c "$board/grub-early.cfg" -o "$out/EFI/BOOT/BOOTX64.EFI" \
     $(grep -v '^#' "$board/grub.modules")
-grub-editenv "$out/grubenv" create
-grub-editenv "$out/grubenv" set "ORDER=A B" A_OK=1 A_TRY=0 B_OK=1 B_TRY=0
+"$board/grubenv.sh" "$out/grubenv"
 cp "$out/grubenv" "$out/grubenv.old"

@@ -3,7 +3,7 @@ import { type Api, ApiError } from "../shared/api";
 import { Icon, type IconName } from "../shared/icons";
 import type { Condition, ServiceView, Severity } from "../shared/service";
 import { moment } from "../shared/time";
-import { Notice } from "../shared/ui";
+import { Button, Notice } from "../shared/ui";
 import { problemText, useTexts } from "../texts";
 import { BoxBlock } from "./boxblock";
 import { useFocusHome } from "./focus";
@@ -65,15 +65,18 @@ function Room({ api, service, view, now }: AreaProps & { view: ServiceView }) {
       <UpdateBlock service={service} view={view} barred={barred} />
       <SetupBlock service={service} view={view} barred={barred} />
       <DiagnosisBlock diagnosis={view.diagnosis} />
-      <Conditions view={view} now={now} />
+      <Conditions view={view} now={now} onSeen={outcome === null ? acknowledge : undefined} />
       <Sticks view={view} />
-      <TechnicianBlock service={service} view={view} now={now} barred={view.owner ? undefined : barred} />
+      <TechnicianBlock service={service} view={view} now={now} barred={barred} />
       <BoxBlock api={api} service={service} view={view} barred={barred} />
     </>
   );
 }
 
-function Conditions({ view, now }: { view: ServiceView; now: number }) {
+// A restart by force stands till somebody has seen it.
+const SEEABLE = "restarted";
+
+function Conditions({ view, now, onSeen }: { view: ServiceView; now: number; onSeen: (() => void) | undefined }) {
   const texts = useTexts();
   const t = texts.service;
   const list = bySeverity(view.conditions).filter((condition) => !ELSEWHERE.includes(condition.code));
@@ -90,7 +93,7 @@ function Conditions({ view, now }: { view: ServiceView; now: number }) {
       )}
       <ul class="rows" role="list">
         {list.map((condition) => (
-          <li key={`${condition.code} ${condition.detail}`} class={`row condition severity-${condition.severity}`} data-condition={condition.code}>
+          <li key={`${condition.code} ${condition.subject ?? ""}`} class={`row condition severity-${condition.severity}`} data-condition={condition.code}>
             <span class="severity">
               <Icon name={icons[condition.severity]} />
               {t.severity[condition.severity]}
@@ -100,6 +103,11 @@ function Conditions({ view, now }: { view: ServiceView; now: number }) {
               {condition.detail && <span class="device-spec mode-hint">{condition.detail}</span>}
             </div>
             <span class="waits">{texts.since(moment(condition.since, now, texts.lang))}</span>
+            {condition.code === SEEABLE && onSeen && (
+              <Button kind="tertiary" action="seen-restart" onClick={onSeen}>
+                {t.outcome.seen}
+              </Button>
+            )}
           </li>
         ))}
       </ul>

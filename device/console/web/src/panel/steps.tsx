@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { ApiError } from "../shared/api";
 import { Notice } from "../shared/ui";
 import { problemText, type Texts, useTexts } from "../texts";
@@ -118,7 +118,8 @@ export function useSteps(steps: readonly Step[], send: (values: Values) => Promi
 export function StepField({ steps: { steps, at, step, value, message, busy, set, next } }: { steps: Steps }) {
   const texts = useTexts();
   const input = useRef<HTMLInputElement>(null);
-  useEffect(() => {
+  // At once, so that somebody who types on loses no digit.
+  useLayoutEffect(() => {
     if (!busy) input.current?.focus();
   }, [at, busy, message !== ""]);
   return (

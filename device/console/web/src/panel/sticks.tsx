@@ -36,6 +36,7 @@ export function Sticks({ view }: { view: ServiceView }) {
               <span class="about">
                 <span class="name">{stickName(stick)}</span>
                 {kindText(texts, stick.kind) && <span class="note">{kindText(texts, stick.kind)}</span>}
+                {stick.busy && <span class="note note-bad">{t.stickBusy}</span>}
                 {stick.label && stick.drive && <span>{stick.drive}</span>}
               </span>
               <span>{said(texts, stick) || (view.sitting ? t.stickLater : "")}</span>

@@ -11,6 +11,8 @@ export type Severity = "info" | "warning" | "error" | "critical";
 /** Something about the box that somebody should know. */
 export interface Condition extends Said {
   code: string;
+  /** What it is about where a code can stand several times: a device's id. */
+  subject?: string;
   severity: Severity;
   detail: string;
   since: string;
@@ -21,7 +23,10 @@ export interface Stick extends Said {
   id: string;
   label: string;
   drive: string;
+  /** update, setup, diagnosis, other; empty: not looked at yet. */
   kind: string;
+  /** In use: not to be pulled. */
+  busy: boolean;
 }
 
 export type UpdateState = "idle" | "offered" | "refused" | "installing" | "installed" | "rebooting" | "failed";
@@ -37,6 +42,8 @@ export interface Outcome extends Said {
 
 export interface Update extends Said {
   state: UpdateState;
+  /** Why it is refused or failed, for programs. */
+  reason: string;
   version: string;
   notes: string;
   built: string;

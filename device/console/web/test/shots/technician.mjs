@@ -9,7 +9,7 @@ export const calm = () => ({
   host: "saal-1",
   release: { version: "1.3.0", build: "2026-10-02T08:15:00Z", slot: "A", compatible: "plenum-x86_64", support_until: "2031-12" },
   sticks: [],
-  update: { state: "idle", version: "", notes: "", built: "", current: "1.3.0", size: 0, percent: 0, step: "", ...both("", ""), last: null },
+  update: { state: "idle", reason: "", version: "", notes: "", built: "", current: "1.3.0", size: 0, percent: 0, step: "", ...both("", ""), last: null },
   setup: { state: "idle", signed: false, lines: [], ...both("", "") },
   diagnosis: { state: "idle", file: "", encrypted: false, ...both("", "") },
   technician: { on: false, until: null },
@@ -19,7 +19,7 @@ export const calm = () => ({
   conditions: [],
 });
 
-const stick = (kind, label, de, en) => ({ id: `usb-${kind}`, label, drive: "Kingston DataTraveler 3.0", kind, ...both(de, en) });
+const stick = (kind, label, de, en, busy = false) => ({ id: `usb-${kind}`, label, drive: "Kingston DataTraveler 3.0", kind, busy, ...both(de, en) });
 const updateStick = () => stick("update", "PLENUM-140", "Enthält ein Update.", "Holds an update.");
 
 const conditions = {
@@ -52,7 +52,7 @@ export const rooms = {
     sticks: [updateStick()],
     update: { ...offer(), state: "refused", version: "1.2.0", ...both("Version 1.2.0 ist älter als die laufende Version 1.3.0. Bitte eine neuere Datei auf den Stick kopieren.", "Version 1.2.0 is older than the running version 1.3.0. Copy a newer file onto the stick.") },
   })),
-  installing: with_(() => ({ sticks: [updateStick()], update: { ...offer(), state: "installing", percent: 42, step: "Copying image to rootfs.1", ...both("", "") } })),
+  installing: with_(() => ({ sticks: [{ ...updateStick(), busy: true }], update: { ...offer(), state: "installing", percent: 42, step: "Copying image to rootfs.1", ...both("", "") } })),
   installed: with_(() => ({ sticks: [updateStick()], update: { ...offer(), state: "installed", percent: 100, ...both("", "") } })),
   rebooting: with_(() => ({ update: { ...offer(), state: "rebooting", percent: 100, ...both("", "") } })),
   failed: with_(() => ({
@@ -92,7 +92,7 @@ export const rooms = {
     sticks: [stick("setup", "PLENUM-SETUP", "Enthält eine Einrichtung.", "Holds a setup.")],
     setup: { state: "refused", signed: false, lines: [], ...both("plenum.toml, Zeile 14: Das Mikrofon „Sall“ gibt es nicht. Bitte die Datei auf dem Stick berichtigen.", "plenum.toml, line 14: there is no microphone “Sall”. Correct the file on the stick.") },
   })),
-  diagnosis: with_(() => ({ sticks: [stick("diagnosis", "PLENUM-DIAG", "", "")], diagnosis: { state: "writing", file: "", encrypted: true, ...both("", "") } })),
+  diagnosis: with_(() => ({ sticks: [stick("diagnosis", "PLENUM-DIAG", "Die Diagnose wird geschrieben.", "The diagnosis is being written.", true)], diagnosis: { state: "writing", file: "", encrypted: true, ...both("", "") } })),
   diagnosisWritten: with_(() => ({
     sticks: [stick("diagnosis", "PLENUM-DIAG", "", "")],
     diagnosis: { state: "written", file: "plenum-saal-1-20261123T170512Z.tar.gz.age", encrypted: true, ...both("", "") },

@@ -14,7 +14,7 @@ import { en } from "../../src/texts/en";
 
 const words = { text_de: "Ja.", text_en: "Yes." };
 const update = (part: Partial<Update> = {}): Update => ({
-  state: "idle", version: "1.4.0", notes: "", built: "", current: "1.3.0", size: 0, percent: 0, step: "", ...words, last: null, ...part,
+  state: "idle", reason: "", version: "1.4.0", notes: "", built: "", current: "1.3.0", size: 0, percent: 0, step: "", ...words, last: null, ...part,
 });
 const room = (part: Partial<ServiceView> = {}): ServiceView => ({
   release: { version: "1.3.0", build: "", slot: "A", compatible: "", support_until: "" },
@@ -111,6 +111,6 @@ test("times, sizes and names of the box", () => {
   expect(dayAndTime("2026-10-02T12:00:00", "en")).toBe("2 October 2026, 12:00");
   expect(dayAndTime("unknown", "de")).toBe("unknown");
   expect([megabytes(184_320_000, "de"), megabytes(1_250_000, "de"), megabytes(1_250_000, "en")]).toEqual(["184 MB", "1,3 MB", "1.3 MB"]);
-  const stick = { id: "usb-1", label: "", drive: "Kingston", kind: "other", ...words };
+  const stick = { id: "usb-1", label: "", drive: "Kingston", kind: "other", busy: false, ...words };
   expect([stickName({ ...stick, label: "PLENUM" }), stickName(stick), stickName({ ...stick, drive: "" })]).toEqual(["PLENUM", "Kingston", "usb-1"]);
 });

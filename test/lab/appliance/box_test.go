@@ -1,0 +1,266 @@
+//go:build lab
+
+package appliance_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"plenum/device/health"
+	"plenum/test/lab"
+	"plenum/test/lab/appliance"
+)
+
+// TestBox takes one box through its life, as a technician with a stick would.
+func TestBox(t *testing.T) {
+	began := time.Now()
+	c := powerOn(t)
+	t.Run("first boot", func(t *testing.T) { c.firstBoot(t, began) })
+	if t.Failed() {
+		return
+	}
+	t.Run("a stick in an open sitting", c.sittingNotice)
+	t.Run("bad sticks", c.badSticks)
+	t.Run("good update", c.goodUpdate)
+	t.Run("update that does not prove itself", c.badUpdate)
+	t.Run("stick pulled while installing", c.pulledStick)
+	t.Run("setup stick", c.setupStick)
+	t.Run("diagnosis stick", c.diagnosisStick)
+	t.Run("USB devices", c.usbDevices)
+	t.Run("factory reset", c.factoryReset)
+}
+
+// firstBoot: live without a touch, and no sitting before somebody owns the box.
+func (c *chamber) firstBoot(t *testing.T, began time.Time) {
+	c.Until(3*time.Minute, "everything live", c.live)
+	t.Logf("power on to everything live in %.1f s", time.Since(began).Seconds())
+	t.Log(c.Must(t, `systemctl is-system-running --wait >/dev/null; systemd-analyze time | tail -n 2; systemd-analyze critical-chain multi-user.target --no-pager | head -n 8`))
+	if out := c.Must(t, "systemctl --failed --no-legend --plain"); out != "" {
+		t.Errorf("failed: %s\n%s", out, c.Must(t, "journalctl -b -p warning --no-pager | tail -n 40"))
+	}
+	c.Until(time.Minute, "the panel's page", func(ctx context.Context) error {
+		out, err := c.Run(ctx, "echo | openssl s_client -connect 127.0.0.1:443 -servername localhost -tls1_3 -groups P-256 2>/dev/null | grep -c BEGIN")
+		if err != nil {
+			return fmt.Errorf("%s: %w", out, err)
+		}
+		return nil
+	})
+	c.shows(health.OwnerPINMissing, true, time.Minute)
+	if out, err := c.Run(t.Context(), "plenumctl open 2>&1"); err == nil || !strings.Contains(out, "box/owner") {
+		t.Errorf("a sitting was opened on a box that nobody owns: %s", out)
+	}
+	c.own()
+	c.Until(2*time.Minute, "marked good", func(context.Context) error {
+		if env := c.Must(t, "grub-editenv /grub/grubenv list"); !strings.Contains(env, "A_OK=1") || !strings.Contains(env, "A_TRY=0") {
+			return fmt.Errorf("%s", env)
+		}
+		return nil
+	})
+	t.Log(c.Must(t, "df -h /data | tail -n 1; systemd-analyze security --no-pager plenumd | tail -n 1; systemctl show -P NRestarts plenumd"))
+}
+
+// sittingNotice: while a sitting is open nothing is done with a stick but to say that it is there.
+func (c *chamber) sittingNotice(t *testing.T) {
+	c.Until(time.Minute, "a sitting opens", func(ctx context.Context) error { _, err := c.Run(ctx, "plenumctl open"); return err })
+	c.plug(appliance.Stick{Label: "UPDATE", Files: []appliance.StickFile{{Name: "plenum.raucb", From: c.bundle(appliance.Bundle{Slot: slot(t, "1.1.0", "")})}}})
+	c.Until(time.Minute, "a notice", func(ctx context.Context) error {
+		u, err := c.update(ctx)
+		if err != nil || len(u.Sticks) != 1 {
+			return fmt.Errorf("%+v %w", u.Sticks, err)
+		}
+		if !strings.Contains(u.Sticks[0].EN, "sitting") || u.Update.State != "idle" {
+			return fmt.Errorf("%+v %s", u.Sticks[0], u.Update.State)
+		}
+		return nil
+	})
+	time.Sleep(3 * time.Second)
+	if out, _ := c.Run(t.Context(), "findmnt -n -t vfat,ext4,exfat -o TARGET | grep -v -e ^/grub -e ^/data -e ^/var -e ^/etc"); out != "" {
+		t.Errorf("mounted in an open sitting: %s", out)
+	}
+	if out, err := c.order("update --install"); err == nil {
+		t.Errorf("installed in an open sitting: %s", out)
+	}
+	if out, err := c.Run(t.Context(), "systemctl reboot 2>&1; loginctl list-inhibitors 2>/dev/null || systemd-inhibit --list"); !strings.Contains(out, "plenum") {
+		t.Errorf("nothing keeps the power on: %s %v", out, err)
+	}
+	c.Must(t, "plenumctl close")
+	u := c.reads("offered", time.Minute)
+	if u.Update.Version != "1.1.0" || u.Update.Current != "1.0.0" {
+		t.Errorf("%+v", u.Update)
+	}
+	c.pull()
+}
+
+// badSticks: each is refused with a sentence of its own, and nothing changes.
+func (c *chamber) badSticks(t *testing.T) {
+	good := c.bundle(appliance.Bundle{Slot: slot(t, "1.1.0", "")})
+	file := func(name, from string) appliance.StickFile { return appliance.StickFile{Name: name, From: from} }
+	before := c.Must(t, "sha256sum /dev/disk/by-partlabel/rootfs-a && cat /grub/grubenv")
+	for _, tt := range []struct {
+		name, state, reason string
+		files               []appliance.StickFile
+	}{
+		{"only a Mac's shadow file", "idle", "", []appliance.StickFile{{Name: "._plenum.raucb", Data: []byte("x")}}},
+		{"two bundles", "refused", "", []appliance.StickFile{file("a.raucb", good), file("b.raucb", good)}},
+		{"another kind of box", "refused", "", []appliance.StickFile{file("p.raucb", c.bundle(appliance.Bundle{Slot: slot(t, "1.1.0", ""), Compatible: "plenum-rpi4"}))}},
+		{"an older version", "refused", "", []appliance.StickFile{file("p.raucb", c.bundle(appliance.Bundle{Slot: slot(t, "0.9.0", "")}))}},
+		{"a foreign key", "refused", "", []appliance.StickFile{file("p.raucb", c.bundle(appliance.Bundle{Slot: slot(t, "1.1.0", ""), Foreign: true}))}},
+		{"a changed signature", "refused", "", []appliance.StickFile{file("p.raucb", c.bundle(appliance.Bundle{Slot: slot(t, "1.1.0", ""), Tamper: appliance.Signature}))}},
+		{"half a bundle", "refused", "", []appliance.StickFile{file("p.raucb", c.bundle(appliance.Bundle{Slot: slot(t, "1.1.0", ""), Tamper: appliance.Cut}))}},
+	} {
+		c.plug(appliance.Stick{Label: "UPDATE", Files: tt.files})
+		var u updates
+		c.Until(90*time.Second, tt.name, func(ctx context.Context) (err error) {
+			u, err = c.update(ctx)
+			if err == nil && (len(u.Sticks) != 1 || u.Update.State != tt.state || u.Sticks[0].Busy || u.Sticks[0].Kind == "") {
+				err = fmt.Errorf("%+v %+v", u.Sticks, u.Update)
+			}
+			return err
+		})
+		t.Logf("%s: %s / %s (stick: %s)", tt.name, u.Update.DE, u.Update.EN, u.Sticks[0].EN)
+		if out, err := c.order("update --install"); err == nil {
+			t.Errorf("%s was installed: %s", tt.name, out)
+		}
+		c.pull()
+	}
+	if after := c.Must(t, "sha256sum /dev/disk/by-partlabel/rootfs-a && cat /grub/grubenv"); after != before {
+		t.Errorf("slot A is not what it was:\n%s\n%s", before, after)
+	}
+	// What is wrong inside shows only while it is written, into the slot that does not run.
+	c.plug(appliance.Stick{Label: "UPDATE", Files: []appliance.StickFile{file("p.raucb", c.bundle(appliance.Bundle{Slot: slot(t, "1.1.0", ""), Tamper: appliance.Payload}))}})
+	c.Until(time.Minute, "looked at", func(ctx context.Context) error {
+		u, err := c.update(ctx)
+		if err == nil && u.Update.State != "offered" && u.Update.State != "refused" {
+			err = fmt.Errorf("it is %s", u.Update.State)
+		}
+		return err
+	})
+	if out, err := c.order("update --install"); err == nil {
+		t.Errorf("a changed payload was installed: %s", out)
+	} else {
+		t.Logf("a changed payload: %s", out)
+	}
+	c.pull()
+	if slots, primary := c.RAUC(); c.Booted() != "A" || slots["A"].Status != "good" || primary != "A" {
+		t.Errorf("after a changed payload: %+v, %q boots next", slots, primary)
+	}
+}
+
+// goodUpdate: offered, installed with the PIN and moving progress, started, marked good, told of.
+func (c *chamber) goodUpdate(t *testing.T) {
+	c.plug(appliance.Stick{Label: "UPDATE", Files: []appliance.StickFile{{Name: "plenum.raucb", From: c.bundle(appliance.Bundle{Slot: slot(t, "1.1.0", ""), Notes: "Neue Kameras"})}}})
+	u := c.reads("offered", time.Minute)
+	t.Logf("offered: %s, notes %q, built %s, %d bytes", u.Update.Version, u.Update.Notes, u.Update.Built, u.Update.Size)
+	if out, err := c.Run(t.Context(), "echo 314159 | plenumctl update --install --pin-stdin 2>&1"); err == nil {
+		t.Fatalf("installed with a wrong PIN: %s", out)
+	}
+	out, err := c.order("update --install")
+	if err != nil {
+		t.Fatalf("%s: %v", out, err)
+	}
+	if strings.Count(out, "%") < 3 {
+		t.Errorf("the progress does not move: %q", out)
+	}
+	c.pull()
+	c.reboot(t, "update --reboot")
+	c.outcome(t, "updated", "B", "1.1.0")
+	if slots, primary := c.RAUC(); slots["B"].Status != "good" || primary != "B" {
+		t.Errorf("%+v, %q boots next", slots, primary)
+	}
+	c.Until(time.Minute, "a sitting opens on the new version", func(ctx context.Context) error { _, err := c.Run(ctx, "plenumctl open"); return err })
+	c.Must(t, "plenumctl close")
+	c.Must(t, "plenumctl update --seen")
+}
+
+// reboot orders a restart and follows the box until its daemon answers again.
+func (c *chamber) reboot(t *testing.T, order string) {
+	t.Helper()
+	began := time.Now()
+	if out, err := c.order(order); err != nil {
+		t.Fatalf("%s: %v", out, err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	if how, err := c.Ended(ctx); how != lab.Reset {
+		t.Fatalf("the restart ended as %q, %v", how, err)
+	}
+	endings := c.Settle(8*time.Minute, func(ctx context.Context) error { _, err := c.update(ctx); return err })
+	t.Logf("up again after %.1f s, on the way %v", time.Since(began).Seconds(), endings)
+}
+
+// outcome waits, over as many restarts as it takes, until the box says what became of an update.
+func (c *chamber) outcome(t *testing.T, result, booted, version string) updates {
+	t.Helper()
+	var u updates
+	endings := c.Settle(10*time.Minute, func(ctx context.Context) (err error) {
+		if u, err = c.update(ctx); err == nil && (u.Update.Last == nil || u.Update.Last.Result != result) {
+			err = fmt.Errorf("last: %+v", u.Update.Last)
+		}
+		return err
+	})
+	t.Logf("%s: %s (restarts by itself: %v)", u.Update.Last.Result, u.Update.Last.DE, endings)
+	if u.Release.Slot != booted || u.Release.Version != version || c.Booted() != booted {
+		t.Errorf("slot %s with version %s runs", u.Release.Slot, u.Release.Version)
+	}
+	return u
+}
+
+// badUpdate: a version whose daemon does not come up. The box goes back by itself and says so.
+func (c *chamber) badUpdate(t *testing.T) {
+	c.plug(appliance.Stick{Label: "UPDATE", Files: []appliance.StickFile{{Name: "plenum.raucb", From: c.bundle(appliance.Bundle{Slot: slot(t, "1.2.0", appliance.NoDaemon)})}}})
+	c.reads("offered", time.Minute)
+	if out, err := c.order("update --install"); err != nil {
+		t.Fatalf("%s: %v", out, err)
+	}
+	c.pull()
+	if out, err := c.order("update --reboot"); err != nil {
+		t.Fatalf("%s: %v", out, err)
+	}
+	c.Until(2*time.Minute, "it goes down", func(context.Context) error { return nil })
+	c.outcome(t, "went-back", "B", "1.1.0")
+	c.shows(health.UpdateWentBack, true, time.Minute)
+	c.Must(t, "plenumctl update --seen")
+	c.shows(health.UpdateWentBack, false, time.Minute)
+}
+
+// pulledStick: what was running runs on, and the stick plugged in again is offered again.
+func (c *chamber) pulledStick(t *testing.T) {
+	stick := appliance.Stick{Label: "UPDATE", Files: []appliance.StickFile{{Name: "plenum.raucb", From: c.bundle(appliance.Bundle{Slot: slot(t, "1.3.0", "")})}}}
+	c.plug(stick)
+	c.reads("offered", time.Minute)
+	c.Must(t, "(echo "+ownerPIN+" | plenumctl update --install --pin-stdin >/run/install.log 2>&1; true) &")
+	c.reads("installing", time.Minute)
+	c.pull()
+	u := c.reads("failed", 2*time.Minute)
+	t.Logf("%s / %s", u.Update.DE, u.Update.EN)
+	if slots, primary := c.RAUC(); primary != "B" || slots["B"].Status != "good" {
+		t.Errorf("%+v, %q boots next", slots, primary)
+	}
+	c.plug(stick)
+	c.reads("offered", time.Minute)
+	c.pull()
+}
+
+// factoryReset: people, keys and logs are gone, the version stays.
+func (c *chamber) factoryReset(t *testing.T) {
+	host := c.Must(t, "hostname")
+	if out, err := c.order("reset --confirm wrong"); err == nil {
+		t.Fatalf("reset by a wrong name: %s", out)
+	}
+	ca := c.Must(t, "sha256sum /var/lib/plenum/ca.pem")
+	c.reboot(t, "reset --confirm "+host)
+	c.Until(2*time.Minute, "a new box", func(ctx context.Context) error { _, err := c.judge(ctx); return err })
+	c.shows(health.OwnerPINMissing, true, time.Minute)
+	if now := c.Must(t, "sha256sum /var/lib/plenum/ca.pem"); now == ca {
+		t.Error("the keys are those of before")
+	}
+	if v := c.Release()["VERSION"]; v != "1.1.0" {
+		t.Errorf("version %s runs", v)
+	}
+	if out := c.Must(t, "ls -A /data; journalctl --list-boots --no-pager | wc -l"); strings.Contains(out, "factory-reset") || !strings.HasSuffix(out, "1") {
+		t.Errorf("left on the data partition, boots in the log: %s", out)
+	}
+}

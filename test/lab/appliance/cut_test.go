@@ -1,0 +1,139 @@
+//go:build lab
+
+package appliance_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"plenum/device/control"
+	"plenum/test/lab/appliance"
+)
+
+// TestCuts pulls the plug at random times while the box does what must not be torn: its first boot, writing the journal,
+// writing the configuration, an update, marking good. Whatever the guest has not flushed is lost, as on a real disk. After
+// each cut the box boots, the old version or the new one, the journal is whole and the open sitting is back.
+// PLENUM_SOAK=1: 100 cuts instead of 10.
+func TestCuts(t *testing.T) {
+	cuts := 10
+	if os.Getenv("PLENUM_SOAK") == "1" {
+		cuts = 100
+	}
+	seed := uint64(time.Now().UnixNano())
+	random := rand.New(rand.NewPCG(seed, 0))
+	t.Logf("seed %d", seed)
+	c := powerOn(t)
+	c.firstBoots(t, random, max(1, cuts/10))
+	c.own()
+	c.Until(3*time.Minute, "everything live", c.live)
+	for n := max(1, cuts/10); n < cuts; n++ {
+		what := []string{"journal", "update", "configuration", "mark-good"}[n%4]
+		began := time.Now()
+		c.cut(t, what, random)
+		t.Logf("cut %d, %s: up after %.0f s, slot %s", n+1, what, time.Since(began).Seconds(), c.Booted())
+		if t.Failed() {
+			return
+		}
+	}
+}
+
+// firstBoots cuts a new box before it has come up for the first time.
+func (c *chamber) firstBoots(t *testing.T, random *rand.Rand, n int) {
+	for range n {
+		c.PowerCut()
+		if err := c.SwitchOn(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Duration(random.IntN(12_000)) * time.Millisecond)
+		c.PowerCut()
+		if err := c.PowerOn(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// cut begins something, pulls the plug in the middle of it, and looks at what is there afterwards.
+func (c *chamber) cut(t *testing.T, what string, random *rand.Rand) {
+	t.Helper()
+	within := func(most time.Duration) { time.Sleep(time.Duration(random.Int64N(int64(most)))) }
+	c.Until(2*time.Minute, "settled", func(ctx context.Context) error { // a trial is judged before the next begins
+		u, err := c.update(ctx)
+		if err == nil && u.Update.Last != nil && u.Update.Last.Result == "trial" {
+			err = fmt.Errorf("on trial")
+		}
+		return err
+	})
+	versions := []string{c.Release()["VERSION"]}
+	switch what {
+	case "journal":
+		c.Until(time.Minute, "a sitting opens", func(ctx context.Context) error {
+			out, err := c.Run(ctx, "plenumctl open 2>&1")
+			if strings.Contains(out, "open already") {
+				return nil
+			}
+			return err
+		})
+		c.Must(t, "(while plenumctl grant 2 && plenumctl withdraw 2; do :; done >/dev/null 2>&1; true) &")
+		within(4 * time.Second)
+		c.Must(t, "plenumctl grant 3; plenumctl speakers") // answered for: must be there afterwards
+	case "update", "mark-good":
+		c.Must(t, "plenumctl close || true")
+		next := map[string]string{"1.0.0": "1.1.0", "1.1.0": "1.2.0"}[versions[0]]
+		if next == "" { // both slots are at the end of the row
+			c.Must(t, "sync")
+			break
+		}
+		versions = append(versions, next)
+		c.plug(appliance.Stick{Label: "UPDATE", Files: []appliance.StickFile{{Name: "p.raucb", From: c.bundle(appliance.Bundle{Slot: slot(t, next, "")})}}})
+		c.reads("offered", time.Minute)
+		if what == "update" {
+			c.Must(t, "(echo "+ownerPIN+" | plenumctl update --install --pin-stdin >/dev/null 2>&1; true) &")
+			within(15 * time.Second)
+			break
+		}
+		if out, err := c.order("update --install"); err != nil {
+			t.Fatalf("%s: %v", out, err)
+		}
+		c.PowerCut() // instead of a restart in order
+		if err := c.PowerOn(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		within(20 * time.Second)
+	case "configuration":
+		c.Must(t, `(while sed -i "s/^body = .*/body = \"Rat $RANDOM\"/;s/^  body = .*/  body = \"Rat $RANDOM\"/" /etc/plenum/plenum.toml; do :; done; true) >/dev/null 2>&1 &`)
+		c.Must(t, "systemctl restart plenumd --no-block")
+		within(5 * time.Second)
+	}
+	c.PowerCut()
+	if err := c.PowerOn(t.Context()); err != nil {
+		t.Fatalf("%s: %v", what, err)
+	}
+	c.Until(3*time.Minute, what+": the daemon answers and the record is whole", c.whole)
+	if v := c.Release()["VERSION"]; !strings.Contains(strings.Join(versions, " "), v) {
+		t.Errorf("%s: version %s runs, neither of %v", what, v, versions)
+	}
+	if what == "journal" {
+		c.Until(2*time.Minute, "the open sitting is back", func(ctx context.Context) error {
+			var st control.Status
+			var l control.Speakers
+			if err := c.ask(ctx, &st, "status"); err != nil {
+				return err
+			}
+			if err := c.ask(ctx, &l, "speakers"); err != nil {
+				return err
+			}
+			for _, s := range l.Speakers {
+				if s.Seat == "3" && st.Phase == "open" {
+					return nil
+				}
+			}
+			return fmt.Errorf("%s, %+v", st.Phase, l.Speakers)
+		})
+		c.Must(t, "plenumctl close")
+	}
+}
