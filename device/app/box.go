@@ -20,6 +20,7 @@ type Box struct {
 	State      string // folder of the last good configuration, of updates and of crash dumps
 	Release    string // what the image says of itself: lines KEY=VALUE
 	Cmdline    string // the kernel's, which names the slot that was booted
+	Data       string // this file says what became of the data partition
 	Good       string // this file is there once the boot was marked good
 	Technician string // this file is there while technician mode is on; udev looks at it
 	Sys        string // sysfs
@@ -33,7 +34,7 @@ func ThisBox(configuration string) Box {
 	if state == "" {
 		state = "/var/lib/plenum"
 	}
-	return Box{Config: configuration, State: state, Release: "/usr/lib/plenum/release", Cmdline: "/proc/cmdline", Good: "/run/plenum-box/good",
+	return Box{Config: configuration, State: state, Release: "/usr/lib/plenum/release", Cmdline: "/proc/cmdline", Good: "/run/plenum-box/good", Data: "/run/plenum-box/data",
 		Technician: "/run/plenum/technician", Sys: "/sys"}
 }
 

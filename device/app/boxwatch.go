@@ -57,6 +57,14 @@ func (b *boxed) begin(ctx context.Context) {
 		b.log.Warn("it is not known how the daemon before ended", "error", err)
 	}
 	named.Note(health.Restarted, forced, "the daemon before did not end by itself")
+	became, err := os.ReadFile(b.Data)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		b.log.Warn("it is not known what became of the data partition", "error", err)
+	}
+	codes := map[string]string{"repaired": health.DataRepaired, "read-only": health.DataReadOnly, "lost": health.DataLost}
+	if code := codes[strings.TrimSpace(string(became))]; code != "" {
+		named.Set(code, "", "")
+	}
 	name := b.app.cfg.Box.Name
 	if given, err := setup.Name(b.etc()); err == nil && given != "" {
 		name = given

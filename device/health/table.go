@@ -38,6 +38,9 @@ const (
 	Restarted           = "restarted"
 	TechnicianMode      = "technician-mode"
 	SupportEnded        = "support-ended"
+	DataRepaired        = "data-repaired"
+	DataReadOnly        = "data-read-only"
+	DataLost            = "data-lost"
 )
 
 // Severity says how much a condition weighs.
@@ -102,6 +105,15 @@ func recordConditions() []Definition {
 		{Code: DiskFull, Severity: Critical, Hold: 10 * time.Second,
 			DE: "Der Speicher ist voll: Bald kann das Sitzungsprotokoll nicht mehr geschrieben werden. Keine Sitzung öffnen; Diagnose auf einen Stick ziehen und den Kundendienst rufen.",
 			EN: "The disk is full: the record of the sitting cannot be written for much longer. Open no sitting; take the diagnosis to a stick and call the service."},
+		{Code: DataLost, Severity: Critical, Boot: true,
+			DE: "Der Speicher des Geräts ist verloren: Personen, Links und Protokoll sind nicht da, und nichts bleibt nach dem Ausschalten. Keine Sitzung öffnen; den Kundendienst rufen.",
+			EN: "The box's disk is lost: people, links and record are not there, and nothing stays after switching off. Open no sitting; call the service."},
+		{Code: DataReadOnly, Severity: Critical, Boot: true,
+			DE: "Der Speicher kann nur noch gelesen werden: Was jetzt entschieden wird, geht beim Ausschalten verloren. Von Hand mitschreiben, nicht ausschalten, den Kundendienst rufen.",
+			EN: "The disk can only be read: what is decided now is lost when the box is switched off. Take notes by hand, do not switch off, call the service."},
+		{Code: DataRepaired, Severity: Info,
+			DE: "Der Speicher wurde beim Start repariert, wie nach einem Stromausfall üblich. Eine Sitzung ist möglich. Kommt das oft vor, Stromversorgung und Speicher prüfen lassen.",
+			EN: "The disk was mended at the start, as is usual after a power cut. A sitting is possible. If it happens often, have power and disk looked at."},
 		{Code: DiskLow, Severity: Warning, DependsOn: DiskFull, Delay: 10 * time.Second, Hold: 10 * time.Second,
 			DE: "Der Speicher wird knapp. Diese Sitzung ist möglich. Den Kundendienst bald Platz schaffen lassen.",
 			EN: "The disk is getting full. This sitting is possible. Have the service make room soon."},
