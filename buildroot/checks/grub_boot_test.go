@@ -16,6 +16,7 @@ func (d disk) want(slot, why string) string {
 }
 
 func TestGrubNewBox(t *testing.T) {
+	t.Parallel()
 	d := newDisk(t, fresh()...)
 	cmdline := d.want("A", "new box")
 	for _, want := range []string{"root=PARTUUID=8d7c1a40-5f0e-4c63-9d5a-3c1f7e2b000a", "rauc.slot=A", "systemd.volatile=state", "panic=", " ro "} {
@@ -41,6 +42,7 @@ func TestGrubNewBox(t *testing.T) {
 }
 
 func TestGrubUpdate(t *testing.T) {
+	t.Parallel()
 	d := newDisk(t, fresh()...)
 	d.want("A", "new box")
 	d.good("A")
@@ -65,8 +67,9 @@ func TestGrubUpdate(t *testing.T) {
 }
 
 func TestGrubSlots(t *testing.T) {
-	for _, content := range []string{"no kernel", "damaged", "empty"} {
+	for _, content := range []string{"no kernel", "damaged", "altered", "empty"} {
 		t.Run(content, func(t *testing.T) {
+			t.Parallel()
 			d := newDisk(t, fresh()...)
 			d.want("A", "new box")
 			d.good("A")
@@ -110,10 +113,11 @@ func TestGrubState(t *testing.T) {
 		{"only A, tried", block("ORDER=A B", "A_OK=1", "A_TRY=1", "B_OK=0", "B_TRY=0", "LAST=A"), "", []string{"A", "A"}},
 		{"only B, tried", block("ORDER=A B", "A_OK=0", "A_TRY=0", "B_OK=1", "B_TRY=1", "LAST=B"), "", []string{"B", "B"}},
 		{"both tried", block("ORDER=B A", "A_OK=1", "A_TRY=1", "B_OK=1", "B_TRY=1", "LAST=B"), "", []string{"A", "B", "A"}},
-		{"both bad", block("ORDER=A B", "A_OK=0", "A_TRY=0", "B_OK=0", "B_TRY=0"), "", []string{"B", "A"}},
+		{"both bad", block("ORDER=A B", "A_OK=0", "A_TRY=0", "B_OK=0", "B_TRY=0"), "", []string{"A", "B", "A"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			d := newDisk(t, fresh()...)
 			d.put("grubenv.old", "x")
 			for name, content := range map[string]string{"grubenv": test.env, "grubenv.old": test.old} {
@@ -130,8 +134,20 @@ func TestGrubState(t *testing.T) {
 	}
 }
 
+// What RAUC wrote last is what is left when the next write is cut off.
+func TestGrubKeepsState(t *testing.T) {
+	t.Parallel()
+	d := newDisk(t, "ORDER=B A", "A_OK=1", "A_TRY=0", "B_OK=1", "B_TRY=0")
+	d.env("grubenv.old", "empty=1")
+	d.want("B", "B is first")
+	d.put("grubenv", "")
+	d.want("B", "the state before it was tried")
+	d.want("A", "and its one try is counted in the copy")
+}
+
 // With both states gone, a slot that does not load must not be the end.
 func TestGrubNothingKnown(t *testing.T) {
+	t.Parallel()
 	d := newDisk(t, fresh()...)
 	d.drop("grubenv")
 	d.fill("A", "damaged")

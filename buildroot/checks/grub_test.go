@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -118,7 +119,8 @@ func (d disk) installed(slot string) {
 	d.set(slot+"_OK=1", slot+"_TRY=0", "ORDER="+map[string]string{"A": "A B", "B": "B A"}[slot])
 }
 
-// fill makes the content of a slot: good, initrd (with one), no kernel, damaged (the kernel's blocks), empty.
+// fill makes the content of a slot: good, initrd (with one), no kernel, damaged (a block of the squashfs), altered
+// (a byte of the kernel, which the squashfs does not tell), empty.
 func (d disk) fill(slot, what string) {
 	d.t.Helper()
 	at := map[string]int{"A": slotAAt, "B": slotBAt}[slot]
@@ -134,14 +136,19 @@ func (d disk) fill(slot, what string) {
 		write(d.t, filepath.Join(folder, "boot/initrd"), kernel)
 	}
 	write(d.t, filepath.Join(folder, "etc/x"), "")
-	if what == "damaged" || what == "good" {
+	if what == "altered" || what == "good" {
 		write(d.t, filepath.Join(folder, "boot/SHA256SUMS"), run(d.t, filepath.Join(folder, "boot"), "sha256sum", "kernel"))
+	}
+	if what == "altered" {
+		write(d.t, filepath.Join(folder, "boot/kernel"), kernel[:50<<10]+"X"+kernel[50<<10+1:])
 	}
 	run(d.t, d.dir, "mksquashfs", "slot", "slot.img", "-comp", "gzip", "-noappend", "-quiet", "-no-progress")
 	img := []byte(read(d.t, filepath.Join(d.dir, "slot.img")))
 	switch what {
 	case "damaged":
-		img[96+1000] ^= 0x01 // one bit of the kernel: behind the superblock the files' own blocks begin
+		for i := 96; i < 600; i++ { // behind the superblock the files' own blocks begin
+			img[i] ^= 0x55
+		}
 	case "empty":
 		clear(img)
 	}
@@ -153,8 +160,10 @@ func (d disk) fill(slot, what string) {
 func (d disk) boot() (slot, cmdline string) {
 	d.t.Helper()
 	d.env("result", "none=1")
+	if _, err := exec.LookPath("grub-emu"); err != nil {
+		d.t.Fatal("grub-emu is missing: make image-packages installs it")
+	}
 	command := "TERM=vt100 exec timeout 60 grub-emu -m " + filepath.Join(d.dir, "device.map") + " -d /grub -r hd0,gpt1"
-	run(d.t, d.dir, "grub-emu", "--version")
 	out, err := try(d.t, d.dir, "script", "-qec", command, "/dev/null")
 	result := values(d.get("result"))
 	if result["none"] == "1" && result["LAST"] == "" {

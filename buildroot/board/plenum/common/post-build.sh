@@ -19,7 +19,6 @@ done
 (cd "$target/boot" && sha256sum kernel >SHA256SUMS)
 mkdir -p "$target/etc/rauc" "$target/usr/lib/plenum"
 : >"$target/etc/machine-id"
-echo plenum >"$target/etc/hostname"
 ln -sfn /run/systemd/resolve/stub-resolv.conf "$target/etc/resolv.conf"
 
 cat >"$target/usr/lib/plenum/release" <<RELEASE
