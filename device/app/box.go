@@ -3,7 +3,6 @@ package app
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -17,6 +16,7 @@ import (
 // Box says where an appliance keeps what is not in its configuration.
 type Box struct {
 	Config     string // the configuration file; its folder holds what a setup stick brings
+	First      string // the image's first configuration, for when there is no other that can be read
 	State      string // folder of the last good configuration, of updates and of crash dumps
 	Release    string // what the image says of itself: lines KEY=VALUE
 	Cmdline    string // the kernel's, which names the slot that was booted
@@ -34,7 +34,7 @@ func ThisBox(configuration string) Box {
 	if state == "" {
 		state = "/var/lib/plenum"
 	}
-	return Box{Config: configuration, State: state, Release: "/usr/lib/plenum/release", Cmdline: "/proc/cmdline", Good: "/run/plenum-box/good", Data: "/run/plenum-box/data",
+	return Box{Config: configuration, First: "/usr/share/plenum/plenum.toml", State: state, Release: "/usr/lib/plenum/release", Cmdline: "/proc/cmdline", Good: "/run/plenum-box/good", Data: "/run/plenum-box/data",
 		Technician: "/run/plenum/technician", Sys: "/sys"}
 }
 
@@ -51,29 +51,37 @@ func RunBox(ctx context.Context, box Box, log *slog.Logger) error {
 	} else if done {
 		log.Info("a setup that a power cut interrupted is in force now")
 	}
-	cfg, fault, err := config.LoadKept(box.Config, box.kept())
+	a, err := openBox(ctx, box, log)
 	if err != nil {
-		return err
-	}
-	if fault != nil {
-		log.Error("the configuration is bad, the last good one is used", "error", fault)
-	}
-	a, err := newApp(ctx, cfg, log, &boxed{Box: box, fault: fault})
-	if err != nil && fault == nil {
-		good, gerr := config.LoadGood(box.kept())
-		if gerr != nil {
-			return err
-		}
-		log.Error("the box does not come up with its configuration, the last good one is tried", "error", err)
-		var again error
-		if a, again = newApp(ctx, good, log, &boxed{Box: box, fault: err}); again != nil {
-			return errors.Join(err, again)
-		}
-	} else if err != nil {
 		return err
 	}
 	defer a.Close()
 	return a.Run(ctx)
+}
+
+// openBox opens the appliance with the first configuration with which it comes up: the one that is in force, the last
+// good one, the image's own.
+func openBox(ctx context.Context, box Box, log *slog.Logger) (*App, error) {
+	var fault error
+	for _, load := range []func() (config.Config, error){
+		func() (config.Config, error) { return config.Load(box.Config) },
+		func() (config.Config, error) { return config.LoadGood(box.kept()) },
+		func() (config.Config, error) { return config.Load(box.First) },
+	} {
+		cfg, err := load()
+		var a *App
+		if err == nil {
+			a, err = newApp(ctx, cfg, log, &boxed{Box: box, fault: fault})
+		}
+		if err == nil {
+			return a, nil
+		}
+		log.Error("the box does not come up with this configuration", "error", err)
+		if fault == nil {
+			fault = err // what is wrong with the one that should be in force is what people are to mend
+		}
+	}
+	return nil, fault
 }
 
 // release is what the image says of itself.

@@ -180,6 +180,17 @@ func TestLastGoodConfiguration(t *testing.T) {
 	}
 }
 
+// A box whose very first configuration was torn comes up with the image's, and says so.
+func TestFirstConfiguration(t *testing.T) {
+	m := newMachine(t)
+	m.Box.First = filepath.Join(filepath.Dir(m.Box.Release), "first.toml")
+	m.put(m.Box.First, m.cfg)
+	m.put(m.Box.Config, m.cfg[:len(m.cfg)/3])
+	ctl, end := m.run()
+	eventually(t, "the fault is shown", func() bool { return stands(ctl, health.ConfigFallback) })
+	m.end(end)
+}
+
 // The daemon tells systemd that it is ready when its devices were tried, and feeds the watchdog.
 func TestNotify(t *testing.T) {
 	m := newMachine(t)

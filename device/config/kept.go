@@ -2,35 +2,15 @@ package config
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 
 	"github.com/google/renameio/v2"
 )
 
-// keptName is the file of the last good configuration.
+// keptName is the file of the last good configuration, which an appliance falls back to.
 const keptName = "plenum.good.toml"
-
-// LoadKept reads the file as Load does. When it is missing or bad and there is a kept one, that is what the box works
-// with: fault is then what is wrong with the file, to be shown until it is mended. Without a kept one the fault is the
-// error.
-func LoadKept(path, kept string) (c Config, fault, err error) {
-	c, err = Load(path)
-	if err == nil {
-		return c, nil, nil
-	}
-	good, kerr := LoadGood(kept)
-	if errors.Is(kerr, fs.ErrNotExist) {
-		return Config{}, nil, err
-	}
-	if kerr != nil {
-		return Config{}, nil, errors.Join(err, kerr)
-	}
-	return good, err, nil
-}
 
 // LoadGood reads the kept configuration; fs.ErrNotExist when there is none.
 func LoadGood(kept string) (Config, error) {
@@ -41,7 +21,7 @@ func LoadGood(kept string) (Config, error) {
 	return Load(path)
 }
 
-// Keep makes the file the one LoadKept falls back to. It is called when the box has come up with it.
+// Keep makes the file the one that LoadGood reads. It is called when the box has come up with it.
 func Keep(path, kept string) error {
 	text, err := os.ReadFile(path)
 	if err != nil {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,13 +18,10 @@ func TestKept(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, fault, err := LoadKept(path, kept); err == nil || fault != nil {
-		t.Fatal("neither file is there:", fault, err)
+	if _, err := LoadGood(kept); !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal("there is none:", err)
 	}
 	write(Example)
-	if c, fault, err := LoadKept(path, kept); err != nil || fault != nil || c.Sitting.Body == "" {
-		t.Fatal(fault, err)
-	}
 	if err := Keep(path, kept); err != nil {
 		t.Fatal(err)
 	}
@@ -35,24 +33,20 @@ func TestKept(t *testing.T) {
 		"no toml": "<html>",
 	} {
 		write(bad)
-		if c, fault, err := LoadKept(path, kept); err != nil || fault == nil || len(c.Members) == 0 {
-			t.Errorf("%s: %d members, fault %v, %v", name, len(c.Members), fault, err)
+		if _, err := Load(path); !errors.Is(err, ErrInvalid) {
+			t.Errorf("%s is taken: %v", name, err)
 		}
 		if err := Keep(path, kept); err == nil {
 			t.Errorf("%s is kept as the last good one", name)
 		}
 	}
-	if err := os.Remove(path); err != nil {
-		t.Fatal(err)
-	}
-	if _, fault, err := LoadKept(path, kept); err != nil || fault == nil {
-		t.Error("lost:", fault, err)
+	if c, err := LoadGood(kept); err != nil || len(c.Members) == 0 {
+		t.Error(c.Members, err)
 	}
 	if err := os.WriteFile(filepath.Join(kept, keptName), []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	write("y")
-	if _, _, err := LoadKept(path, kept); !errors.Is(err, ErrInvalid) {
-		t.Error("both bad:", err)
+	if _, err := LoadGood(kept); !errors.Is(err, ErrInvalid) {
+		t.Error("the kept one is bad:", err)
 	}
 }

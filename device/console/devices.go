@@ -34,6 +34,7 @@ type Item struct {
 	ID       string `json:"id"` // to be named in open's overrides
 	Name     string `json:"name"`
 	Required bool   `json:"required"` // a sitting does not open while it is red
+	Firm     bool   `json:"firm"`     // not even when it is named in open's overrides
 	Red      bool   `json:"red"`
 	Reason   string `json:"reason"`
 }
@@ -57,7 +58,7 @@ func (v *View) showHouse(s sitting.State, viewer access.Identity) {
 		return
 	}
 	for _, it := range s.Items {
-		v.Items = append(v.Items, Item{ID: it.ID, Name: it.Name, Required: it.Required, Red: it.Red, Reason: it.Reason})
+		v.Items = append(v.Items, Item{ID: it.ID, Name: it.Name, Required: it.Required, Firm: it.Firm, Red: it.Red, Reason: it.Reason})
 	}
 	for _, o := range s.Overrides {
 		by, _ := s.Person(o.By.Person)

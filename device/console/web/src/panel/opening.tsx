@@ -3,7 +3,7 @@ import type { Sender } from "../shared/hooks";
 import type { Item } from "../shared/types";
 import { Button, Dialog, Notice } from "../shared/ui";
 import { problemText, useTexts } from "../texts";
-import { itemName, notReady } from "./readiness";
+import { firmReason, itemName, notReady } from "./readiness";
 
 /** The ticks that still count: one on a device that got well meanwhile is worth nothing when it fails again. */
 export function kept(ticked: readonly string[], red: readonly Item[]): string[] {
@@ -22,13 +22,18 @@ export function Opening({ items, sender, onDone }: OpeningProps) {
   const t = texts.panel.opening;
   const why = useId();
   const red = notReady(items);
+  const firm = red.filter((item) => item.firm);
   const [ticked, setTicked] = useState<string[]>([]);
   useEffect(() => setTicked((before) => kept(before, red)), [items]);
   const missing = red.filter((item) => !ticked.includes(item.id)).length;
   const open = async () => {
     if (await sender.send("open", red.length > 0 ? { overrides: red.map((item) => item.id) } : {})) onDone();
   };
-  const footer = (close: () => void) => (
+  const footer = (close: () => void) => (firm.length > 0 ? (
+    <Button kind="primary" action="dialog-no" onClick={close}>
+      {texts.close}
+    </Button>
+  ) : (
     <>
       <Button kind="secondary" action="dialog-no" onClick={close}>
         {texts.cancel}
@@ -37,7 +42,19 @@ export function Opening({ items, sender, onDone }: OpeningProps) {
         {red.length > 0 ? t.do : texts.panel.open}
       </Button>
     </>
-  );
+  ));
+  if (firm.length > 0)
+    return (
+      <Dialog title={t.firmTitle} lead={t.firmLead} footer={footer} onClose={onDone}>
+        <ul role="list">
+          {firm.map((item) => (
+            <li key={item.id}>
+              <strong>{itemName(texts, item.id, item.name)}</strong>: {firmReason(texts, item)}
+            </li>
+          ))}
+        </ul>
+      </Dialog>
+    );
   return (
     <Dialog title={red.length > 0 ? t.title : texts.panel.open} lead={red.length > 0 ? t.lead : t.healed} footer={footer} onClose={onDone}>
       <ul class="waivers" role="list">

@@ -9,6 +9,12 @@ export function notReady(items: readonly Item[]): Item[] {
   return items.filter((item) => item.required && item.red);
 }
 
+/** Why a firm item is red, in the reader's language where we know it. */
+export function firmReason(texts: Texts, item: Item): string {
+  const known = texts.panel.opening.firm;
+  return Object.hasOwn(known, item.id) ? known[item.id as keyof typeof known] : item.reason || texts.panel.opening.unknown;
+}
+
 /** A device's name, and in brackets its kind (ids begin with it) and what else is to be said of it. */
 export function itemName(texts: Texts, id: string, name: string, ...more: string[]): string {
   const kinds = texts.panel.devices.kind;
@@ -31,7 +37,7 @@ export function Readiness({ view, onShow }: { view: View; onShow: () => void }) 
     <div class="readiness" role="status">
       {red.length > 0 && (
         <Notice tone="danger" title={open ? t.failed(names) : t.notReady(names)}>
-          {red.length === 1 && red[0]!.reason && <p>{red[0]!.reason}</p>}
+          {red.length === 1 && red[0]!.reason && <p>{red[0]!.firm ? firmReason(texts, red[0]!) : red[0]!.reason}</p>}
         </Notice>
       )}
       {waived.length > 0 && <Notice tone="warning" title={t.opened(despite)} />}

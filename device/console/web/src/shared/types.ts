@@ -97,6 +97,8 @@ export interface Item {
   id: string;
   name: string;
   required: boolean;
+  /** Nobody may open a sitting without it: the box is not ready to be used. */
+  firm?: boolean;
   /** A sitting cannot count on it now. */
   red: boolean;
   reason: string;

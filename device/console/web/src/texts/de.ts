@@ -263,6 +263,12 @@ export const de = {
       all: "Alle Geräte sind angekreuzt.",
       do: "Trotzdem eröffnen",
       sub: "nicht bereit – mit Rückfrage",
+      firmTitle: "Noch keine Sitzung möglich",
+      firmLead: "Darauf kann niemand verzichten. Danach lässt sich die Sitzung eröffnen.",
+      firm: {
+        "box/owner": "Zuerst am Bildschirm des Geräts die PIN des Eigentümers festlegen.",
+        "box/update": "Ein Update wird eingespielt oder die neue Version noch erprobt. Bitte kurz warten.",
+      },
     },
     signOut: "Abmelden",
     gone: { replaced: "Das Pult wurde auf einem anderen Gerät geöffnet.", revoked: "Diese Anmeldung wurde beendet." },

@@ -263,6 +263,12 @@ export const en: Texts = {
       all: "All devices are ticked.",
       do: "Open nevertheless",
       sub: "not ready – asks first",
+      firmTitle: "No sitting possible yet",
+      firmLead: "Nobody can do without this. The sitting can be opened afterwards.",
+      firm: {
+        "box/owner": "First set the owner's PIN at the box's own screen.",
+        "box/update": "An update is being installed, or the new version is still on trial. Please wait a moment.",
+      },
     },
     signOut: "Sign out",
     gone: { replaced: "The panel was opened on another device.", revoked: "You have been signed out." },

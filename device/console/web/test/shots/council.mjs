@@ -162,6 +162,14 @@ export const moments = {
   alarmFull: () => ({ ...base(), recorded: false, requests: six(), alarm: alarm(false), items: items(troubled()) }),
   red: () => ({ ...moments.ready(), items: items(troubled()) }),
   oneRed: () => ({ ...moments.ready(), items: items([troubled()[0], ...devices().slice(1)]) }),
+  firm: () => ({
+    ...moments.ready(),
+    items: [
+      ...items(),
+      { id: "box/owner", name: "PIN des Eigentümers", required: true, firm: true, red: true, reason: "set the owner's PIN at the box's own panel" },
+      { id: "box/update", name: "Update", required: true, firm: true, red: true, reason: "the new version is on trial for a moment more" },
+    ],
+  }),
   waived: () => ({
     ...moments.waiting(),
     items: items([troubled()[0], ...devices().slice(1)]),

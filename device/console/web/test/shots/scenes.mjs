@@ -158,6 +158,8 @@ export const scenes = [
   chair("opening-ticked", moments.red, { act: both(click("open"), tickAll) }),
   chair("opening-one-english", moments.oneRed, { act: both(click("open"), tickAll), language: "en" }),
   chair("opening-zoom", moments.red, { act: click("open"), ...ZOOM }),
+  chair("opening-firm", moments.firm, { act: click("open") }),
+  chair("opening-firm-english", moments.firm, { act: click("open"), language: "en" }),
   chair("opening-healed", moments.oneRed, { act: both(click("open"), ({ mock }) => mock.change({ items: moments.ready().items })) }),
   chair("opening-refused", moments.red, {
     act: both(click("open"), tickAll, ({ mock }) => void mock.refusals.push("busy"), click("dialog-yes"), ({ page }) => page.locator("dialog .notice").waitFor()),
