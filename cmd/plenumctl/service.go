@@ -81,7 +81,7 @@ func (c setupCmd) Run(s *session) error {
 		}
 		switch view.Setup.State {
 		case "idle":
-			fmt.Fprintln(w, "no setup stick (label PLENUM-SETUP)")
+			fmt.Fprintln(w, "no setup stick (label PLENUMSETUP)")
 		case "offered":
 			fmt.Fprintf(w, "a setup stick is there, %s\n", signed)
 		default:

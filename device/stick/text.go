@@ -51,9 +51,9 @@ func sentences() map[code]sentence {
 		},
 		saidOther: {
 			"Auf diesem USB-Stick ist nichts für diese Box. Für ein Update gehört die Datei mit der Endung .raucb in das oberste Verzeichnis; " +
-				"ein Stick zum Einrichten heißt PLENUM-SETUP, einer für die Diagnose PLENUM-DIAG.",
+				"ein Stick zum Einrichten heißt PLENUMSETUP, einer für die Diagnose PLENUM-DIAG.",
 			"There is nothing for this box on this USB stick. For an update, put the file ending in .raucb into the top folder; " +
-				"a stick for setup is labelled PLENUM-SETUP, one for the diagnosis PLENUM-DIAG.",
+				"a stick for setup is labelled PLENUMSETUP, one for the diagnosis PLENUM-DIAG.",
 		},
 		saidUnformatted: {
 			"Dieser USB-Stick ist nicht formatiert. Bitte am Rechner mit FAT32 oder exFAT formatieren und neu bespielen.",
