@@ -38,6 +38,7 @@ put 644 conf/networkd.conf $units/systemd-networkd.service.d/50-plenum.conf
 put 644 conf/emergency.conf $units/emergency.target.d/50-plenum.conf
 put 644 conf/sysctl.conf $lib/sysctl.d/50-plenum.conf
 put 644 conf/usb.allow $lib/plenum/usb.allow
+put 644 conf/plenum.toml /usr/share/plenum/plenum.toml
 
 # What a setup stick says of the network lies on the data partition.
 link /etc/plenum/network/50-plenum.network /etc/systemd/network/50-plenum.network

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"plenum/device/config"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -233,5 +235,12 @@ func TestScriptsAreSound(t *testing.T) {
 		for _, shell := range [][]string{{"dash", "-n"}, {"busybox", "ash", "-n"}} {
 			run(t, nil, shell[0], append(shell[1:], script)...)
 		}
+	}
+}
+
+// The box's first configuration is one that the daemon takes.
+func TestFirstConfiguration(t *testing.T) {
+	if _, err := config.Load(filepath.Join(installed(t), "usr/share/plenum/plenum.toml")); err != nil {
+		t.Error(err)
 	}
 }

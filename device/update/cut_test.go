@@ -39,7 +39,7 @@ func history(w *world, folder string, cuts, kills []int) error {
 		if next == "boot" {
 			time.Sleep(20 * time.Second)
 			if w.clock != 0 {
-				w.clock = began.Sub(time.Now()) // it begins in the same year again
+				w.clock = time.Until(began) // it begins in the same year again
 			}
 			continue
 		}

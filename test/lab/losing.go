@@ -3,7 +3,6 @@ package lab
 import (
 	"math/rand/v2"
 	"sync"
-	"time"
 
 	"plenum/test/lab/nbd"
 )
@@ -60,11 +59,4 @@ func (v *VM) Loss() (nbd.Loss, error) {
 	v.disk.mu.Lock()
 	defer v.disk.mu.Unlock()
 	return v.disk.loss, v.disk.err
-}
-
-// SlowDisk makes each write and each flush of a disk that is Losing take longer from now on.
-func (v *VM) SlowDisk(delay time.Duration) {
-	if v.disk != nil {
-		v.disk.disk.Slow(delay)
-	}
 }

@@ -120,8 +120,9 @@ func (v *VM) bootArguments() []string {
 	case !v.keeps():
 		file = "cache=unsafe,snapshot=on,file=" + comma(filepath.Join(v.image.Dir, "root.img"))
 	}
-	args := []string{"-drive", "if=none,id=root,format=raw," + file, "-device", "virtio-blk-pci,drive=root,bootindex=0"}
+	args := []string{"-drive", "if=none,id=root,format=raw," + file, "-device", "virtio-blk-pci,drive=root"}
 	if v.image.Disk != "" {
+		args[3] += ",bootindex=0"
 		return append(args, "-drive", "if=pflash,format=raw,unit=0,readonly=on,file="+firmware+"/OVMF_CODE.fd",
 			"-drive", "if=pflash,format=raw,unit=1,file="+comma(v.path("vars.fd")))
 	}

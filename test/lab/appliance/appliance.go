@@ -68,7 +68,7 @@ type Flaw string
 const (
 	NoDaemon  Flaw = "daemon" // plenumd does not start
 	NoKernel  Flaw = "kernel" // GRUB finds rubbish instead of a kernel
-	Panics    Flaw = "panic"  // the kernel finds no root file system
+	Panics    Flaw = "panic"  // the kernel's first program ends at once
 	Emergency Flaw = "mount"  // it ends in emergency mode
 )
 
@@ -97,7 +97,7 @@ func (i *Image) Slot(ctx context.Context, s Slot) (string, error) {
 		defer os.RemoveAll(tmp)
 		release := filepath.Join(tmp, "release")
 		if err := os.WriteFile(release, fmt.Appendf(nil, "VERSION=%s\nBUILD=%s\nCOMPATIBLE=%s\nSUPPORT_UNTIL=2031-12\n",
-			s.version(), built.Format(time.RFC3339), Compatible), 0o600); err != nil {
+			s.version(), built().Format(time.RFC3339), Compatible), 0o600); err != nil {
 			return err
 		}
 		extra := filepath.Join(tmp, "extra")
@@ -111,7 +111,7 @@ func (i *Image) Slot(ctx context.Context, s Slot) (string, error) {
 }
 
 // built is the time that releases carry: always the same, so that the same is made of the same.
-var built = time.Date(2026, 11, 1, 8, 0, 0, 0, time.UTC)
+func built() time.Time { return time.Date(2026, 11, 1, 8, 0, 0, 0, time.UTC) }
 
 func writeFiles(dir string, files []lab.File) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {

@@ -88,7 +88,7 @@ type RAUCSlot struct {
 // RAUC is what RAUC says about the slots, by boot name, and which one boots next.
 func (b *Box) RAUC() (slots map[string]RAUCSlot, primary string) {
 	b.t.Helper()
-	text := b.Must(b.t, "rauc status --output-format=json")
+	text := b.Must(b.t, "rauc status --output-format=json 2>/dev/null")
 	var all struct {
 		Primary string                `json:"boot_primary"`
 		Slots   []map[string]RAUCSlot `json:"slots"`

@@ -40,7 +40,7 @@ func (i *Image) Bundle(ctx context.Context, b Bundle) (string, error) {
 		signer = filepath.Join(i.keys, "foreign")
 	}
 	manifest := []string{"COMPATIBLE=" + cmp.Or(b.Compatible, Compatible), "VERSION=" + b.version(),
-		"BUILD=" + built.Format(time.RFC3339), "NOTES=" + cmp.Or(b.Notes, "Lab "+b.version())}
+		"BUILD=" + built().Format(time.RFC3339), "NOTES=" + cmp.Or(b.Notes, "Lab "+b.version())}
 	dir, err := i.stage(ctx, "bundle", []any{slot, signer, manifest, b.Tamper}, []string{"bundle.sh"}, func(w *lab.Workshop, out string) error {
 		_, err := w.Script(ctx, scripts+"/bundle.sh", append([]string{out, slot, signer, string(b.Tamper)}, manifest...)...)
 		return err

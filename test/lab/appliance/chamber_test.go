@@ -50,7 +50,7 @@ func hall(t testing.TB) lab.File {
 	c := config.Config{
 		Listen: "0.0.0.0:443", Data: "/var/lib/plenum", Socket: "/run/plenum/plenumd.sock",
 		Sitting: config.Sitting{Body: "Rat der Laborstadt", Mode: sitting.ModeChairGrants, Limit: 1, MaxLimit: 2},
-		Cameras: []config.Camera{{Name: "Totale", Device: "/dev/v4l/by-id/lab-vivid-000", Shows: config.ShowsHall, Width: 320, Height: 180, FPS: 15,
+		Cameras: []config.Camera{{Name: "Totale", Device: "/dev/v4l/by-id/lab-vivid-000", Shows: config.ShowsHall, Width: 320, Height: 180, FPS: 20,
 			BitRate: 300_000, Required: true}},
 		Hall: config.Hall{Microphone: config.Microphone{Device: "card:Saal,0", Channels: []string{config.HallChannel, config.HallChannel}, Period: 20, Buffer: 200},
 			Output: config.Playback{Device: "null"}},
@@ -92,6 +92,14 @@ func powerOn(t *testing.T) *chamber {
 		Forward: []lab.Forward{{Proto: "tcp", Guest: 443}},
 		Plugged: []lab.Device{{ID: "desks", Kind: lab.Adapter, Serial: "DESKS"}},
 	}})
+	t.Cleanup(func() {
+		if t.Failed() {
+			ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+			defer cancel()
+			out, err := c.Run(ctx, "journalctl -b -o short-monotonic --no-pager -u 'plenum*' -u rauc -u udisks2 | tail -n 60")
+			t.Logf("the log ends with (%v)\n%s", err, out)
+		}
+	})
 	wg.Go(func() { c.cable(ctx) })
 	return c
 }

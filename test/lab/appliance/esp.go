@@ -1,10 +1,7 @@
 package appliance
 
 import (
-	"bytes"
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 )
 
@@ -17,16 +14,6 @@ func (b *Box) esp() string {
 	return b.Disk() + "@@1M"
 }
 
-// GetESP reads a file of the ESP of a box that is off.
-func (b *Box) GetESP(name string) []byte {
-	b.t.Helper()
-	out, err := exec.CommandContext(b.t.Context(), "mtype", "-i", b.esp(), "::/"+name).Output()
-	if err != nil {
-		b.t.Fatal(fmt.Errorf("reading %s of the ESP: %w", name, err))
-	}
-	return out
-}
-
 // PutESP writes a file of the ESP of a box that is off.
 func (b *Box) PutESP(name string, data []byte) {
 	b.t.Helper()
@@ -37,16 +24,6 @@ func (b *Box) PutESP(name string, data []byte) {
 	if err := tool(b.t.Context(), "", "mcopy", "-o", "-i", b.esp(), aside, "::/"+name); err != nil {
 		b.t.Fatal(err)
 	}
-}
-
-// Grubenv is the state of the slots on a box that is off, by name; empty when it is torn.
-func (b *Box) Grubenv() map[string]string {
-	b.t.Helper()
-	text := b.GetESP("grubenv")
-	if !bytes.HasPrefix(text, []byte("# GRUB Environment Block\n")) {
-		return nil
-	}
-	return pairs(string(text))
 }
 
 // Freeze keeps all processors busy with work that goes before everything else, so that systemd no longer kicks the

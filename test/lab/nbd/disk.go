@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"sync"
-	"time"
 )
 
 const (
@@ -25,7 +24,6 @@ type Disk struct {
 	size  int64
 	old   map[int64][]byte // by number: blocks as they were at the last flush, of those written since
 	order []int64          // of old, the longest written first
-	delay time.Duration
 }
 
 // Open opens a raw image for reading and writing.
@@ -48,13 +46,6 @@ func (d *Disk) Close() error { return d.file.Close() }
 // Size is in bytes.
 func (d *Disk) Size() int64 { return d.size }
 
-// Slow makes each write and each flush take longer from now on.
-func (d *Disk) Slow(delay time.Duration) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.delay = delay
-}
-
 // ReadAt implements io.ReaderAt: the last that was written, flushed or not.
 func (d *Disk) ReadAt(p []byte, off int64) (int, error) { return d.file.ReadAt(p, off) }
 
@@ -65,7 +56,6 @@ func (d *Disk) WriteAt(p []byte, off int64) (int, error) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	time.Sleep(d.delay)
 	for n := off / block; n*block < off+int64(len(p)); n++ {
 		if err := d.remember(n); err != nil {
 			return 0, err
@@ -99,7 +89,6 @@ func (d *Disk) remember(n int64) error {
 func (d *Disk) Flush() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	time.Sleep(d.delay)
 	clear(d.old)
 	d.order = d.order[:0]
 }

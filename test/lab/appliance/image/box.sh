@@ -19,6 +19,7 @@ if missing=$(chroot "$root" ldd /usr/bin/plenumd | grep 'not found'); then
     exit 1
 fi
 "$top/systemd/install.sh" "$root"
+cp -r "$top/buildroot/board/plenum/x86_64/rootfs-overlay/." "$root/"
 mkdir -p "$root/etc/rauc"
 install -m 644 "$keys/ca.pem" "$root/etc/rauc/ca.pem"
 "$top/buildroot/rauc/render.sh" lab "$top/buildroot/board/plenum/x86_64/board.env" "$top/buildroot/rauc/system.conf.in" >"$root/etc/rauc/system.conf"

@@ -12,7 +12,8 @@ case $signer in */foreign) ca=$(dirname "$signer")/foreign-ca.pem ;; esac
 rauc_conf=$out/system.conf
 printf '[system]\ncompatible=any\nbootloader=noop\n[keyring]\npath=%s\ncheck-purpose=codesign\n' "$ca" >"$rauc_conf"
 ln "$slot" "$out/content/rootfs.img"
-rauc -c "$rauc_conf" --cert "$signer.pem" --key "$signer.key" --mksquashfs-args="-noD -no-progress" bundle "$out/content" "$out/bundle.raucb"
+said=$(rauc -c "$rauc_conf" --cert "$signer.pem" --key "$signer.key" --mksquashfs-args="-noD -no-progress" bundle "$out/content" "$out/bundle.raucb" 2>&1) ||
+    { echo "$said" >&2; exit 1; }
 rm -r "$out/content" "$rauc_conf"
 
 flip() { # a byte at an offset

@@ -20,9 +20,12 @@ daemon) # it does not start
 kernel) # GRUB finds no kernel in it
     rm "$root/boot/kernel"
     head -c 4M /dev/zero | tr '\0' x >"$root/boot/kernel" ;;
-panic) # the kernel finds no root file system
-    rm "$root/boot/initrd"
-    : | cpio -o -H newc --quiet | gzip >"$root/boot/initrd" ;;
+panic) # the first program ends at once
+    mkdir "$root.initrd"
+    (cd "$root.initrd" && zcat "$box/root/boot/initrd" | cpio -i --quiet && printf '#!/bin/busybox sh\nexit 1\n' >init &&
+        find . | cpio -o -H newc --quiet | gzip -1 >"$root.cpio")
+    rm -r "$root.initrd"
+    mv -f "$root.cpio" "$root/boot/initrd" ;;
 mount) # it ends in emergency mode
     sed -i '$a /dev/nowhere /mnt ext4 x-systemd.device-timeout=3s 0 0' "$root/etc/fstab" ;; # a new file: sed -i does not write into the old one
 *) echo "no flaw $flaw"; exit 1 ;;
