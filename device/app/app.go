@@ -38,6 +38,7 @@ type App struct {
 	named   *health.Conditions
 	commits *timed
 	began   time.Time
+	latest  time.Time     // of the records; lookAfter's own
 	again   chan struct{} // the daemon is to end, to be started anew
 	plugged *nudge
 	desks   []*deskSystem
@@ -145,6 +146,7 @@ func (a *App) openJournal(ctx context.Context) error {
 	if a.clerk, err = clerk.New(clerk.Options{Journal: a.commits, Effects: a.carryOut, Log: a.log}); err != nil {
 		return errors.Join(fmt.Errorf("reading the journal: %w", err), a.journal.Close())
 	}
+	a.latest = a.clerk.Snapshot().At
 	return nil
 }
 

@@ -39,7 +39,8 @@ type boxed struct {
 	diagnosis *diag.Diag
 	sticks    *stick.Watcher
 	service   *service.Service
-	changed   *nudge // owner's PIN, updates: what a sitting may not open without
+	slots     time.Time // when they were looked at last; watch's own
+	changed   *nudge    // owner's PIN, updates: what a sitting may not open without
 
 	lock func() // releases what keeps the power on; nil: nothing does. keepPower's own
 }

@@ -19,6 +19,8 @@ import (
 
 const (
 	watchBoxEvery = 5 * time.Second
+	calm          = 500 * time.Millisecond // after a change, before it is looked at: one that comes and goes costs one look
+	slotsEvery    = 30 * time.Second
 	readyLimit    = 40 * time.Second // for devices to be tried; the box is ready without those that are not there
 	scrapeTime    = 5 * time.Second
 )
@@ -36,12 +38,16 @@ func (b *boxed) watch(ctx context.Context) error {
 		b.look(ctx)
 		select {
 		case <-ctx.Done():
-			noteEnd(b.State)
-			return ctx.Err()
 		case <-services:
 		case <-updates:
 			b.changed.give()
 		case <-tick.C:
+		}
+		select {
+		case <-ctx.Done():
+			noteEnd(b.State)
+			return ctx.Err()
+		case <-time.After(calm):
 		}
 	}
 }
@@ -114,7 +120,10 @@ func (b *boxed) look(ctx context.Context) {
 	named.Note(health.UpdateWentBack, last(update.WentBack), versionOf(v.Last))
 	named.Note(health.UpdateInterrupted, last(update.Interrupted), versionOf(v.Last))
 	if !trial && !b.updates.Busy() {
-		b.lookAtSlots(ctx)
+		if time.Since(b.slots) > slotsEvery { // asking RAUC may itself be what changes how RAUC does
+			b.lookAtSlots(ctx)
+			b.slots = time.Now()
+		}
 		// What a version on trial might have had to give back is not needed any more.
 		if err := os.Remove(b.journalBefore()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			b.log.Warn("the copy of the journal from before the update stays", "error", err)

@@ -94,9 +94,16 @@ func (a *App) verify(ctx context.Context) error {
 
 // clock is what is known of the time.
 func (a *App) clock(ctx context.Context) health.Clock {
-	k := health.Clock{Now: time.Now(), Built: built(), Last: a.clerk.Snapshot().At}
+	// The last record may itself be from a time when the clock was wrong: the latest one known counts.
+	if at := a.clerk.Snapshot().At; at.After(a.latest) {
+		a.latest = at
+	}
+	k := health.Clock{Now: time.Now(), Built: built(), Last: a.latest}
 	if a.box != nil {
 		k.Known, k.Synchronised = a.box.synchronised(ctx)
+		if image, err := time.Parse(time.RFC3339, a.box.release.build); err == nil && image.After(k.Built) {
+			k.Built = image
+		}
 	}
 	return k
 }

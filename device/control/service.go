@@ -7,7 +7,7 @@ import (
 )
 
 // serviceTime is how long an order of the technician may take. What takes longer, an update, goes on by itself.
-const serviceTime = 20 * time.Second
+const serviceTime = time.Minute
 
 // Service is what the operator needs of the room for technicians: updates, sticks and the owner's PIN. Its refusals are
 // those of package service, *access.TooManyError and access.ErrWeakPIN.

@@ -260,8 +260,9 @@ func (b *Bus) trouble(name string, err error) {
 	}
 	b.mu.Lock()
 	s := b.services[name]
-	changed := s != nil && s.trouble != text
-	if changed {
+	// Only whether there is trouble is news: its words differ with every call that fails, and whoever hears of it calls.
+	changed := s != nil && (s.trouble == "") != (text == "")
+	if s != nil {
 		s.trouble = text
 	}
 	b.mu.Unlock()
