@@ -38,7 +38,7 @@ func TestBox(t *testing.T) {
 		{"USB devices", c.usbDevices},
 		{"factory reset", c.factoryReset},
 	} {
-		if only := os.Getenv("PLENUM_LAB_PART"); only != "" && only != part.name { // one alone, while it is being written
+		if only := os.Getenv("PLENUM_LAB_PART"); only != "" && !strings.Contains(only, part.name) { // some alone, while they are being written
 			continue
 		}
 		if !t.Run(part.name, part.run) {

@@ -22,9 +22,10 @@ import (
 
 // setupStick: shown line by line, applied with the PIN, in force after that.
 func (c *chamber) setupStick(t *testing.T) {
+	card := c.Must(t, "ls /sys/class/net | grep -v lo")
 	c.plug(appliance.Stick{Label: "PLENUMSETUP", Files: []appliance.StickFile{{Name: "name", Data: []byte("rathaus-saal-1\n")},
 		{Name: "roster.csv", Data: []byte("id;name;role;seat\np1;Clara Vorsitz;chair;1\np2;Berta Zwei;member;2\n")},
-		{Name: "network.toml", Data: []byte("address = \"10.0.2.15/24\"\ngateway = \"10.0.2.2\"\n")}}})
+		{Name: "network.toml", Data: []byte("interface = \"" + card + "\"\naddress = \"10.0.2.15/24\"\ngateway = \"10.0.2.2\"\n")}}})
 	var s control.Setup
 	state := func(want string) {
 		t.Helper()
