@@ -158,8 +158,8 @@ func TestReset(t *testing.T) {
 
 func TestFolders(t *testing.T) {
 	for _, tt := range []struct{ hostname, want string }{
-		{"rathaus-1\nmore", "rathaus-1\n"}, {"", "as it was"}, {"-x", "as it was"}, {"a b", "as it was"}, {"x;reboot", "as it was"},
-		{"../x", "as it was"}, {strings.Repeat("a", 64), "as it was"}, {strings.Repeat("a", 63), strings.Repeat("a", 63) + "\n"},
+		{"rathaus-1\nmore", "rathaus-1\n"}, {"", "plenum\n"}, {"-x", "plenum\n"}, {"a b", "plenum\n"}, {"x;reboot", "plenum\n"},
+		{"../x", "plenum\n"}, {strings.Repeat("a", 64), "plenum\n"}, {strings.Repeat("a", 63), strings.Repeat("a", 63) + "\n"},
 	} {
 		data := t.TempDir()
 		kernel := filepath.Join(t.TempDir(), "hostname")

@@ -2,6 +2,7 @@ package sysbus
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -174,9 +175,13 @@ func (b *Bus) Clock(ctx context.Context) (Clock, error) {
 // SetHostname names the box. Where /etc cannot be written the name holds until the next boot, and is set again then.
 func (b *Bus) SetHostname(ctx context.Context, name string) error {
 	_, err := b.call(ctx, hostname(), hostName+".SetStaticHostname", name, false)
-	switch errorName(err) {
-	case "System.Error.EROFS", "org.freedesktop.DBus.Error.FileNotFound": // how hostnamed says that /etc is read-only
-		_, err = b.call(ctx, hostname(), hostName+".SetHostname", name, false)
+	// That /etc is read-only is said differently by every version of hostnamed.
+	if err != nil && !errors.Is(err, ErrAbsent) && !errors.Is(err, ErrRefused) {
+		if _, again := b.call(ctx, hostname(), hostName+".SetHostname", name, false); again != nil {
+			err = errors.Join(err, again)
+		} else {
+			err = nil
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("set the host name: %w", err)

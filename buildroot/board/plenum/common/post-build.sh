@@ -19,6 +19,7 @@ done
 (cd "$target/boot" && sha256sum kernel >SHA256SUMS)
 mkdir -p "$target/etc/rauc" "$target/usr/lib/plenum"
 : >"$target/etc/machine-id"
+: >"$target/etc/hostname" # a name in there could not be changed: the box is told its name at boot
 ln -sfn /run/systemd/resolve/stub-resolv.conf "$target/etc/resolv.conf"
 
 cat >"$target/usr/lib/plenum/release" <<RELEASE

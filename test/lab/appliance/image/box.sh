@@ -43,7 +43,7 @@ chroot "$root" systemd-sysusers
 sed -i 's#^root:[^:]*:#root::#' "$root/etc/shadow" # a console without a password, in the lab only
 rm -f "$root/etc/machine-id"
 : >"$root/etc/machine-id"
-echo lab >"$root/etc/hostname"
+: >"$root/etc/hostname" # the box is told its name at boot
 # What a box of the lab has no use for and would wait for at boot.
 chroot "$root" systemctl -q mask systemd-networkd-wait-online.service serial-getty@ttyS0.service getty@tty1.service \
     apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer
