@@ -51,7 +51,8 @@ func (b *boxed) newDiagnosis(a *App) *diag.Diag {
 	for n := 1; n <= bootsBefore; n++ {
 		sources = append(sources, logs(fmt.Sprintf("log/boot-%d.txt", n), n, linesBefore))
 	}
-	return diag.New(diag.Options{Host: b.Name(), Sources: sources, Recipient: func() string { return a.cfg.Box.VendorKey }, Log: b.log})
+	return diag.New(diag.Options{Host: b.Name(), Sources: sources, Recipient: func() string { return a.cfg.Box.VendorKey }, Log: b.log,
+		Unmount: b.bus.Unmount}) // before it is said that the stick may be pulled
 }
 
 // asText is a value as people read it.

@@ -170,9 +170,10 @@ const insideEnv = "PLENUM_TEST_SMALL_STICK"
 func TestSmallStick(t *testing.T) {
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), insideEnv+"="+t.TempDir())
-	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
+	// Not Unshareflags: it makes "/" private first, which in a chroot is no mount.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
 	if os.Getuid() != 0 {
-		cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWUSER
+		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
 		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}}
 		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}}
 	}
@@ -183,6 +184,7 @@ func TestSmallStick(t *testing.T) {
 
 func inside() error {
 	dir := os.Getenv(insideEnv)
+	defer func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) }() // a test that failed leaves nothing mounted
 	for _, tt := range []struct {
 		name, size string
 		flags      uintptr
