@@ -188,7 +188,7 @@ func TestInstallEnds(t *testing.T) {
 		want error
 		text string
 	}{
-		{"RAUC dies", func(r *fake.RAUC, _ *fake.Bus) { r.Close() }, ErrAbsent, "ended in the middle"},
+		{"RAUC dies", func(r *fake.RAUC, _ *fake.Bus) { r.Close() }, ErrAbsent, ""}, // before or after it has answered
 		{"the bus is started anew", func(_ *fake.RAUC, bus *fake.Bus) { _ = bus.Restart() }, ErrAbsent, "bus went away"},
 		{"the bus dies", func(_ *fake.RAUC, bus *fake.Bus) { bus.Stop() }, ErrAbsent, "bus went away"},
 		{"RAUC hangs", func(r *fake.RAUC, _ *fake.Bus) { r.Hang("Get") }, ErrAbsent, "does not answer any more"},
