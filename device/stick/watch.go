@@ -74,7 +74,10 @@ func (w *Watcher) Run(ctx context.Context) error {
 			w.close()
 			return nil
 		case <-changed:
-			w.list(ctx)
+			// When listing failed, asking at once would only be the next thing that changes: the ticker asks again.
+			if w.failed.IsZero() {
+				w.list(ctx)
+			}
 		case s := <-w.ended:
 			w.over(s)
 		case <-ticker.C:

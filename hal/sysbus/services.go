@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/godbus/dbus/v5"
 )
@@ -31,11 +32,12 @@ const (
 // service is what is known of one.
 type service struct {
 	short   string
-	kept    bool   // started by us when it does not run: its signals are wanted, or its absence must be known
-	owner   string // its own name on the bus, such as ":1.7"; "" when it does not run
-	told    bool   // the bus announced a change since the connection, so a question asked at its start is out of date
-	startup bool   // the bus can start it
-	trouble string // why it could not be started, or did not answer
+	kept    bool      // started by us when it does not run: its signals are wanted, or its absence must be known
+	owner   string    // its own name on the bus, such as ":1.7"; "" when it does not run
+	told    bool      // the bus announced a change since the connection, so a question asked at its start is out of date
+	startup bool      // the bus can start it
+	trouble string    // why it could not be started, or did not answer
+	said    time.Time // when that was logged last
 }
 
 // order is how services are listed.
@@ -252,6 +254,9 @@ func (b *Bus) canStart(name string) bool {
 	return b.services[name].startup
 }
 
+// sayAgain is how long trouble that comes and goes is not logged again.
+const sayAgain = time.Minute
+
 // trouble notes why a service could not be started or did not answer; nil: it did.
 func (b *Bus) trouble(name string, err error) {
 	text := ""
@@ -262,14 +267,18 @@ func (b *Bus) trouble(name string, err error) {
 	s := b.services[name]
 	// Only whether there is trouble is news: its words differ with every call that fails, and whoever hears of it calls.
 	changed := s != nil && (s.trouble == "") != (text == "")
+	var said time.Time
 	if s != nil {
-		s.trouble = text
+		said, s.trouble = s.said, text
+		if changed && text != "" && time.Since(said) > sayAgain {
+			s.said = time.Now()
+		}
 	}
 	b.mu.Unlock()
 	if !changed {
 		return
 	}
-	if text != "" {
+	if text != "" && time.Since(said) > sayAgain {
 		b.log.Warn("a system service is in trouble", "service", name, "reason", text)
 	}
 	b.tell()
