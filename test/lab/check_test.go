@@ -111,7 +111,8 @@ for i in $(seq 20); do echo $(cat sim_gpio3/value) $(cat sim_gpio5/value); sleep
 		}
 	}
 	t.Logf("safe in %d of 20 looks within a second of the daemon's death", safe)
-	if safe < 10 {
+	// From the first look on, until the next daemon takes the lines over and knows what the sitting wants of them.
+	if !strings.HasPrefix(out, "0 1\n0 1\n0 1\n") {
 		t.Errorf("the lines after the daemon's death: %q", out)
 	}
 	began := time.Now()
