@@ -51,14 +51,7 @@ func TestBox(t *testing.T) {
 func (c *chamber) firstBoot(t *testing.T, began time.Time) {
 	c.Until(3*time.Minute, "everything live", c.live)
 	t.Logf("power on to everything live in %.1f s", time.Since(began).Seconds())
-	// What the daemon adds: from the moment the rest of multi-user.target was there to the moment the chamber is live.
-	t.Log(c.Must(t, `systemctl is-system-running --wait >/dev/null; systemd-analyze time | tail -n 2; systemd-analyze critical-chain multi-user.target --no-pager | tail -n +4
-ready() { systemctl show -P ActiveEnterTimestampMonotonic "$1"; }
-last=0; for unit in $(systemctl show -P Wants -P Requires multi-user.target); do
-    case $unit in plenum*|boot-complete*) continue ;; esac
-    at=$(ready "$unit"); [ "${at:-0}" -gt $last ] && last=$at && name=$unit
-done
-echo "the rest of multi-user.target at $((last / 1000)) ms ($name), plenumd ready at $(( $(ready plenumd) / 1000 )) ms, started at $(( $(systemctl show -P ExecMainStartTimestampMonotonic plenumd) / 1000 )) ms"`))
+	c.bootTimes(t)
 	if out := c.Must(t, "systemctl --failed --no-legend --plain"); out != "" {
 		t.Errorf("failed: %s\n%s", out, c.Must(t, "journalctl -b -p warning --no-pager | tail -n 40"))
 	}
@@ -81,6 +74,20 @@ echo "the rest of multi-user.target at $((last / 1000)) ms ($name), plenumd read
 		return nil
 	})
 	t.Log(c.Must(t, "df -h /data | tail -n 1; systemd-analyze security --no-pager plenumd | tail -n 1; systemctl show -P NRestarts plenumd"))
+}
+
+// bootTimes tells what the daemon adds to a boot: from the moment the rest of multi-user.target was there to the moment
+// the chamber is live. The daemon's own log tells what it did meanwhile.
+func (c *chamber) bootTimes(t *testing.T) {
+	t.Helper()
+	t.Log(c.Must(t, `systemctl is-system-running --wait >/dev/null; systemd-analyze time | tail -n 2; systemd-analyze critical-chain multi-user.target --no-pager | tail -n +4
+ready() { systemctl show -P ActiveEnterTimestampMonotonic "$1"; }
+last=0; for unit in $(systemctl show -P Wants -P Requires multi-user.target); do
+    case $unit in plenum*|boot-complete*) continue ;; esac
+    at=$(ready "$unit"); [ "${at:-0}" -gt $last ] && last=$at && name=$unit
+done
+echo "the rest of multi-user.target at $((last / 1000)) ms ($name), plenumd ready at $(( $(ready plenumd) / 1000 )) ms, started at $(( $(systemctl show -P ExecMainStartTimestampMonotonic plenumd) / 1000 )) ms"
+journalctl -b -u plenumd -o short-monotonic --no-pager | head -n 25`))
 }
 
 // sittingNotice: while a sitting is open nothing is done with a stick but to say that it is there.
@@ -188,6 +195,7 @@ func (c *chamber) goodUpdate(t *testing.T) {
 	c.pull()
 	c.reboot(t, "update --reboot")
 	c.outcome(t, "updated", "B", "1.1.0")
+	c.bootTimes(t)
 	if slots, primary := c.RAUC(); slots["B"].Status != "good" || primary != "B" {
 		t.Errorf("%+v, %q boots next", slots, primary)
 	}
