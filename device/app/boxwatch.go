@@ -167,7 +167,7 @@ func (b *boxed) keepPower(ctx context.Context) error {
 	for {
 		busy, why := b.app.sitting(), "Eine Sitzung ist offen. A sitting is open."
 		if v := b.updates.View(); v.State == update.Installing {
-			busy, why = true, "Ein Update wird eingespielt. An update is being installed."
+			busy, why = true, "Ein Update wird installiert. An update is being installed."
 		}
 		switch {
 		case !busy:

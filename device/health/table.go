@@ -149,7 +149,7 @@ func serviceConditions() []Definition {
 			DE: "USB-Sticks werden nicht erkannt: kein Update, keine Einrichtung und keine Diagnose per Stick. Die Sitzung ist möglich. Danach neu starten.",
 			EN: "USB sticks are not noticed: no update, setup or diagnosis by stick. A sitting is possible. Restart afterwards."},
 		{Code: RAUCGone, Severity: Error, DependsOn: BusGone, Delay: delay, Hold: hold, Boot: true,
-			DE: "Der Updatedienst antwortet nicht: Updates können nicht eingespielt werden. Die Sitzung ist möglich. Danach neu starten; bleibt es so, den Kundendienst rufen.",
+			DE: "Der Updatedienst antwortet nicht: Updates können nicht installiert werden. Die Sitzung ist möglich. Danach neu starten; bleibt es so, den Kundendienst rufen.",
 			EN: "The update service does not answer: updates cannot be installed. A sitting is possible. Restart afterwards; if it stays so, call the service."},
 		{Code: ServiceGone, Severity: Warning, DependsOn: BusGone, Delay: delay, Hold: hold,
 			DE: "Ein Systemdienst antwortet nicht: Ausschalten, Uhrzeit oder Gerätename lassen sich am Bildschirm nicht ändern. Die Sitzung ist möglich. Danach neu starten.",
@@ -160,7 +160,7 @@ func serviceConditions() []Definition {
 func updateConditions() []Definition {
 	return []Definition{
 		{Code: UpdateOffered, Severity: Info,
-			DE: "Ein Update liegt bereit. Es wird nie während einer Sitzung eingespielt; im Technikbereich mit PIN bestätigen.",
+			DE: "Ein Update liegt bereit. Es wird nie während einer Sitzung installiert; im Technikbereich mit PIN bestätigen.",
 			EN: "An update is ready. It is never installed during a sitting; confirm it with the PIN in the technician's area."},
 		{Code: UpdateTrial, Severity: Info,
 			DE: "Die neue Version läuft zur Probe. Bewährt sie sich, bleibt sie; sonst kehrt das Gerät von selbst zur vorigen zurück. Bitte kurz warten.",
@@ -169,10 +169,10 @@ func updateConditions() []Definition {
 			DE: "Die neue Version hat sich nicht bewährt; das Gerät läuft wieder mit der vorigen. Die Sitzung ist möglich. Diagnose auf einen Stick ziehen und dem Hersteller geben.",
 			EN: "The new version did not do well; the box runs the one before again. A sitting is possible. Take the diagnosis to a stick for the vendor."},
 		{Code: UpdateInterrupted, Severity: Warning,
-			DE: "Das Einspielen des Updates wurde unterbrochen; es hat sich nichts geändert. Die Sitzung ist möglich. Den Stick neu einstecken und noch einmal beginnen.",
+			DE: "Die Installation des Updates wurde unterbrochen; es hat sich nichts geändert. Die Sitzung ist möglich. Den Stick neu einstecken und noch einmal beginnen.",
 			EN: "Installing the update was interrupted; nothing has changed. A sitting is possible. Plug the stick in again and start once more."},
 		{Code: SlotBad, Severity: Warning, DependsOn: RAUCGone, Delay: 10 * time.Second,
-			DE: "Das zweite System auf dem Gerät startet nicht: Fällt dieses aus, gibt es keinen Ersatz. Die Sitzung ist möglich. Das letzte Update noch einmal einspielen.",
+			DE: "Das zweite System auf dem Gerät startet nicht: Fällt dieses aus, gibt es keinen Ersatz. Die Sitzung ist möglich. Das letzte Update noch einmal installieren.",
 			EN: "The second system on the box does not start: if this one fails there is nothing to fall back on. A sitting is possible. Install the last update once more."},
 	}
 }

@@ -34,7 +34,7 @@ func sentences() map[code]sentence {
 			"Looking at the USB stick. Please leave it plugged in.",
 		},
 		saidUpdate: {
-			"USB-Stick mit einem Update. Bitte stecken lassen, bis das Update eingespielt ist oder nicht mehr gebraucht wird.",
+			"USB-Stick mit einem Update. Bitte stecken lassen, bis das Update installiert ist oder nicht mehr gebraucht wird.",
 			"USB stick with an update. Please leave it plugged in until the update is installed or not wanted any more.",
 		},
 		saidSetup: {
@@ -50,7 +50,7 @@ func sentences() map[code]sentence {
 			"The USB stick is not needed any more. It can be pulled out.",
 		},
 		saidOther: {
-			"Auf diesem USB-Stick ist nichts für diese Box. Für ein Update gehört die Datei mit der Endung .raucb in das oberste Verzeichnis; " +
+			"Auf diesem USB-Stick ist nichts für dieses Gerät. Für ein Update gehört die Datei mit der Endung .raucb in das oberste Verzeichnis; " +
 				"ein Stick zum Einrichten heißt PLENUMSETUP, einer für die Diagnose PLENUM-DIAG.",
 			"There is nothing for this box on this USB stick. For an update, put the file ending in .raucb into the top folder; " +
 				"a stick for setup is labelled PLENUMSETUP, one for the diagnosis PLENUM-DIAG.",
@@ -60,7 +60,7 @@ func sentences() map[code]sentence {
 			"This USB stick is not formatted. Please format it as FAT32 or exFAT on a computer, and copy the files again.",
 		},
 		saidFilesystem: {
-			"Diese Box liest das Dateisystem {fs} nicht. Bitte den USB-Stick am Rechner mit FAT32 oder exFAT formatieren und neu bespielen.",
+			"Dieses Gerät liest das Dateisystem {fs} nicht. Bitte den USB-Stick am Rechner mit FAT32 oder exFAT formatieren und neu bespielen.",
 			"This box does not read the file system {fs}. Please format the USB stick as FAT32 or exFAT on a computer, and copy the files again.",
 		},
 		saidUnreadable: {

@@ -22,7 +22,7 @@ func TestOffer(t *testing.T) {
 		defer p.cancel(nil)
 		want := View{
 			State: Offered, Version: "1.3.0", Notes: "Schneller.", Built: "2026-11-20T08:00:00Z", Size: 18, Current: "1.2.0",
-			DE: "Version 1.3.0 kann eingespielt werden; es läuft 1.2.0. Zum Einspielen mit der PIN bestätigen.",
+			DE: "Version 1.3.0 kann installiert werden; es läuft 1.2.0. Zum Installieren mit der PIN bestätigen.",
 			EN: "Version 1.3.0 can be installed; 1.2.0 is running. Confirm with the PIN to install it.",
 		}
 		if diff := cmp.Diff(want, h.u.View()); diff != "" {
@@ -73,7 +73,7 @@ func refusalTable() []refusal {
 		{"foreign key", one, says("signature verification failed: Verify error: self-signed certificate"), Foreign, "nicht vom Hersteller", "not signed"},
 		{"foreign chain", one, says("signature verification failed: Verify error: unable to get local issuer certificate"), Foreign, "nicht vom Hersteller", "not signed"},
 		{"changed signature", one, says("signature verification failed: error:2E09D06D:CMS routines:CMS_verify:verification failure"), Foreign, "wurde verändert", "was changed"},
-		{"the box's clock is behind", one, says("signature verification failed: Verify error: certificate is not yet valid"), TooEarly, "Uhr der Box stellen", "Set the clock"},
+		{"the box's clock is behind", one, says("signature verification failed: Verify error: certificate is not yet valid"), TooEarly, "Uhr des Geräts stellen", "Set the clock"},
 		{"expired", one, says("signature verification failed: Verify error: certificate has expired"), Expired, "abgelaufen", "expired"},
 		{"half a file", one, says("Invalid bundle format: Signature size (18446744073709551615) exceeds bundle size"), Damaged, "beschädigt", "damaged"},
 		{"zeros", one, says("Invalid bundle format: Signature size is 0"), Damaged, "beschädigt", "damaged"},

@@ -56,7 +56,6 @@ export function UpdateBlock({ service, view, barred }: UpdateProps) {
   const { update } = view;
   if (update.state === "idle") return null;
   const words = said(texts, update);
-  const hints = { installed: t.installedHint, rebooting: t.rebootingHint, installing: t.keep };
   return (
     <section class={`card card-${update.state}`} aria-labelledby="update-title" data-update={update.state}>
       <h2 class="section-title" id="update-title">
@@ -68,7 +67,7 @@ export function UpdateBlock({ service, view, barred }: UpdateProps) {
       </p>
       {words && <p>{words}</p>}
       {update.state === "installing" && <Progress label={t.progress} percent={update.percent} text={t.percent(update.percent)} />}
-      {update.state in hints && <p>{hints[update.state as keyof typeof hints]}</p>}
+      {update.state === "rebooting" && <p>{t.rebootingHint}</p>}
       {update.state === "offered" && <Offer update={update} />}
       <div class="card-keys">
         {(update.state === "offered" || (update.state === "failed" && update.version !== "")) && (

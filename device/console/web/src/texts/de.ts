@@ -267,7 +267,7 @@ export const de = {
       firmLead: "Darauf kann niemand verzichten. Danach lässt sich die Sitzung eröffnen.",
       firm: {
         "box/owner": "Zuerst am Bildschirm des Geräts die PIN des Eigentümers festlegen.",
-        "box/update": "Ein Update wird eingespielt oder die neue Version noch erprobt. Bitte kurz warten.",
+        "box/update": "Ein Update wird installiert oder die neue Version noch erprobt. Bitte kurz warten.",
       },
     },
     signOut: "Abmelden",
