@@ -71,7 +71,7 @@ func inside(t *testing.T, out string) {
 	if err := json.Unmarshal([]byte(text[max(0, strings.Index(text, "{")):]), &info); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"plenumd", "rauc", "systemd", "udisks", "polkit", "opus", "libvpx", "alsa-lib", "cog", "cage", "nftables", "host-rauc", "host-genimage"} {
+	for _, want := range []string{"plenumd", "rauc", "systemd", "udisks", "polkit", "opus", "libvpx", "alsa-lib", "cog", "weston", "nftables", "host-rauc", "host-genimage"} {
 		if _, ok := info[want]; !ok {
 			t.Errorf("%s is not in the image", want)
 		}

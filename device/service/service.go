@@ -186,6 +186,8 @@ func (s *Service) allow(ctx context.Context, pin string) error {
 		return ErrNoOwner
 	case errors.Is(err, access.ErrWrongPIN):
 		return ErrWrongPIN
+	case err == nil && s.opts.Open(): // it takes a moment to check a PIN
+		return ErrSittingOpen
 	default:
 		return err
 	}

@@ -73,6 +73,15 @@ type room struct {
 	*Service
 	box  *box
 	open atomic.Bool
+	late atomic.Bool // a sitting opens after the next look whether one is open
+}
+
+func (r *room) sitting() bool {
+	if r.late.CompareAndSwap(true, false) {
+		r.open.Store(true)
+		return false
+	}
+	return r.open.Load()
 }
 
 func newRoom(t *testing.T) *room {
@@ -87,7 +96,7 @@ func newRoom(t *testing.T) *room {
 		Owner: owner, Sticks: stick.New(stick.Options{Mounter: nothing{}}), Conditions: health.NewConditions(nil),
 		Updates: update.New(update.Options{Installer: nothing{}, Dir: filepath.Join(dir, "update"), Release: update.Release{Version: "1.0.0"}}),
 		Setup:   setup.New(setup.Options{Dir: dir}), Diagnosis: diag.New(diag.Options{Host: "saal-1"}),
-		System: r.box, Open: func() bool { return r.open.Load() },
+		System: r.box, Open: r.sitting,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -130,6 +139,11 @@ func TestOrders(t *testing.T) {
 			r.open.Store(true)
 			if err := order(r, pin); !errors.Is(err, ErrSittingOpen) {
 				t.Error("in a sitting:", err)
+			}
+			r.open.Store(false)
+			r.late.Store(true)
+			if err := order(r, pin); !errors.Is(err, ErrSittingOpen) {
+				t.Error("a sitting opens while the PIN is checked:", err)
 			}
 			if did := r.box.ordered(); len(did) != 0 {
 				t.Fatal("it was done all the same:", did)

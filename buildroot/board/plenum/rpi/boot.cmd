@@ -9,7 +9,7 @@ test "${BOOT_ORDER}" = "A B" || test "${BOOT_ORDER}" = "B A" || setenv BOOT_ORDE
 test -n "${BOOT_A_LEFT}" || setenv BOOT_A_LEFT 3
 test -n "${BOOT_B_LEFT}" || setenv BOOT_B_LEFT 3
 test -n "${devnum}" || setenv devnum 0
-setenv args "ro rootwait=60 quiet panic=10 systemd.volatile=state"
+setenv args "ro rootwait=60 quiet oops=panic panic=10 systemd.volatile=state"
 # The identity that the first boot made, for a root file system that cannot keep one.
 test -n "${MACHINE_ID}" && setenv args "${args} systemd.machine_id=${MACHINE_ID}"
 
