@@ -104,7 +104,9 @@ func powerOn(t *testing.T) *chamber {
 	return c
 }
 
-// cable joins the adapter's far end with the simulated desks, over all boots.
+// cable joins the adapter's far end with the simulated desks, over all boots. The desks are mute until the daemon has said
+// something: QEMU's USB controller that gets bytes after the firmware has left and before the kernel has begun writes into
+// memory which is the kernel's by then, and the kernel falls or hangs in ways that no box would show.
 func (c *chamber) cable(ctx context.Context) {
 	for ctx.Err() == nil {
 		far, err := c.Dial(ctx, "desks")
@@ -120,8 +122,12 @@ func (c *chamber) cable(ctx context.Context) {
 		}
 		stop := context.AfterFunc(ctx, func() { far.Close(); near.Close() })
 		var wg sync.WaitGroup
-		wg.Go(func() { _, _ = io.Copy(far, near); far.Close() })
-		_, _ = io.Copy(near, far)
+		first := make([]byte, 1)
+		if _, err := io.ReadFull(far, first); err == nil {
+			_, _ = near.Write(first)
+			wg.Go(func() { _, _ = io.Copy(far, near); far.Close() })
+			_, _ = io.Copy(near, far)
+		}
 		near.Close()
 		wg.Wait()
 		stop()
