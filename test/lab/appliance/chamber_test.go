@@ -129,6 +129,7 @@ func (c *chamber) cable(ctx context.Context) {
 			_, _ = io.Copy(near, far)
 		}
 		near.Close()
+		far.Close()
 		wg.Wait()
 		stop()
 	}
