@@ -35,8 +35,6 @@ done
 # Debian leaves /tmp where it is; other systems, and a root file system that cannot be written, want it in memory.
 ln -s /usr/share/systemd/tmp.mount "$root/etc/systemd/system/tmp.mount"
 printf 'tmpfs /lab tmpfs mode=0755 0 0\n' >>"$root/etc/fstab"
-# As on a real box the daemon does not wait for devices: they are there when they are there.
-sed -i '/^Before=plenumd/d' "$root/etc/systemd/system/lab-devices.service"
 for unit in lab-agent lab-devices systemd-networkd tmp.mount; do chroot "$root" systemctl -q enable $unit; done
 
 # None of it is on a box.
