@@ -39,8 +39,7 @@ type boxed struct {
 	diagnosis *diag.Diag
 	sticks    *stick.Watcher
 	service   *service.Service
-	slots     time.Time // when they were looked at last; watch's own
-	changed   *nudge    // owner's PIN, updates: what a sitting may not open without
+	changed   *nudge // owner's PIN, updates: what a sitting may not open without
 
 	lock func() // releases what keeps the power on; nil: nothing does. keepPower's own
 }
@@ -133,7 +132,7 @@ func (b *boxed) join(a *App) error {
 func (b *boxed) run(ctx context.Context, vital func(string, func(context.Context) error)) {
 	for name, run := range map[string]func(context.Context) error{
 		"metrics": b.metrics, "system bus": b.bus.Run, "updates": b.updates.Run, "USB sticks": b.sticks.Run, "technician's room": b.service.Run,
-		"box": b.watch, "power": b.keepPower, "start": b.ready, "watchdog": b.feed,
+		"box": b.watch, "slots": b.spare, "power": b.keepPower, "start": b.ready, "watchdog": b.feed,
 	} {
 		vital(name, run)
 	}

@@ -20,7 +20,8 @@ import (
 const (
 	watchBoxEvery = 5 * time.Second
 	calm          = 500 * time.Millisecond // after a change, before it is looked at: one that comes and goes costs one look
-	slotsEvery    = 30 * time.Second
+	slotsRest     = 30 * time.Second       // between two looks at the slots: RAUC starts a dozen programs for an answer
+	slotsEvery    = 5 * time.Minute
 	readyLimit    = 40 * time.Second // for devices to be tried; the box is ready without those that are not there
 	scrapeTime    = 5 * time.Second
 )
@@ -120,10 +121,6 @@ func (b *boxed) look(ctx context.Context) {
 	named.Note(health.UpdateWentBack, last(update.WentBack), versionOf(v.Last))
 	named.Note(health.UpdateInterrupted, last(update.Interrupted), versionOf(v.Last))
 	if !trial && !b.updates.Busy() {
-		if time.Since(b.slots) > slotsEvery { // asking RAUC may itself be what changes how RAUC does
-			b.lookAtSlots(ctx)
-			b.slots = time.Now()
-		}
 		// What a version on trial might have had to give back is not needed any more.
 		if err := os.Remove(b.journalBefore()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			b.log.Warn("the copy of the journal from before the update stays", "error", err)
@@ -138,13 +135,35 @@ func versionOf(o *update.Outcome) string {
 	return o.Version
 }
 
-// lookAtSlots notes when there is nothing to fall back on. RAUC that is not there is a condition of its own.
-func (b *boxed) lookAtSlots(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, watchBoxEvery)
-	defer cancel()
+// spare looks now and then, and after every change of an update, at whether there is a slot to fall back on. RAUC may take
+// its time: nothing else waits for it.
+func (b *boxed) spare(ctx context.Context) error {
+	updates, leave := b.updates.Watch()
+	defer leave()
+	for {
+		wait := slotsRest
+		if _, trial := b.updates.Trial(); !trial && !b.updates.Busy() && b.lookAtSlots(ctx) {
+			wait = slotsEvery
+		}
+		select {
+		case <-ctx.Done():
+		case <-updates:
+		case <-time.After(wait):
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(slotsRest):
+		}
+	}
+}
+
+// lookAtSlots notes when there is nothing to fall back on, and reports whether it could be told. RAUC that is not there is
+// a condition of its own.
+func (b *boxed) lookAtSlots(ctx context.Context) bool {
 	slots, err := b.bus.Slots(ctx)
 	if err != nil {
-		return
+		return false
 	}
 	bad := ""
 	for _, s := range slots {
@@ -153,6 +172,7 @@ func (b *boxed) lookAtSlots(ctx context.Context) {
 		}
 	}
 	b.app.named.Note(health.SlotBad, bad != "", bad)
+	return true
 }
 
 // keepPower holds a lock against switching off for as long as a sitting is open or an update is being installed.

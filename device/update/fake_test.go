@@ -28,6 +28,8 @@ type rauc struct {
 	slots    []Slot
 	next     string
 	broken   error // what everything answers
+	slow     time.Duration
+	free     chan struct{} // holds one while nothing is being answered
 	seemPath string
 }
 
@@ -39,7 +41,7 @@ func healthy() *rauc {
 			{Name: "rootfs.1", Bootname: "B", Good: true, Version: "1.1.0"},
 			{Name: "esp.0"},
 		},
-		next: "A",
+		next: "A", free: make(chan struct{}, 1),
 	}
 }
 
@@ -89,8 +91,28 @@ func (r *rauc) finish() {
 	})
 }
 
-func (r *rauc) Slots(context.Context) ([]Slot, error) {
-	if err := r.err(); err != nil {
+// take is the time that a question takes, after those that came before: RAUC goes on also when nobody waits any more.
+func (r *rauc) take(ctx context.Context) error {
+	if r.slow == 0 {
+		return r.err()
+	}
+	done := make(chan struct{})
+	go func() {
+		<-r.free
+		time.Sleep(r.slow)
+		r.free <- struct{}{}
+		close(done)
+	}()
+	select {
+	case <-done:
+		return r.err()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (r *rauc) Slots(ctx context.Context) ([]Slot, error) {
+	if err := r.take(ctx); err != nil {
 		return nil, err
 	}
 	r.mu.Lock()
@@ -100,10 +122,18 @@ func (r *rauc) Slots(context.Context) ([]Slot, error) {
 
 func (r *rauc) Compatible(context.Context) (string, error) { return "plenum-x86_64", r.err() }
 
-func (r *rauc) Primary(context.Context) (string, error) {
+func (r *rauc) Primary(ctx context.Context) (string, error) {
+	if err := r.take(ctx); err != nil {
+		return "", err
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.next, r.broken
+	for _, s := range r.slots {
+		if s.Bootname == r.next {
+			return s.Name, nil
+		}
+	}
+	return "", nil
 }
 
 // shelf is a disk in memory.

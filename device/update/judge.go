@@ -63,7 +63,7 @@ func (u *Updater) prove(ctx context.Context) {
 func (u *Updater) good(ctx context.Context) (good, ok bool) {
 	u.mu.Unlock()
 	defer u.mu.Lock()
-	ctx, cancel := context.WithTimeout(ctx, recheck)
+	ctx, cancel := context.WithTimeout(ctx, patient)
 	defer cancel()
 	if u.opt.Good != nil {
 		good, err := u.opt.Good(ctx)
@@ -103,21 +103,30 @@ func (u *Updater) trace(ctx context.Context) {
 	}
 }
 
-// evidence asks RAUC which slot is next, and what it noted of the target. The lock is held, and let go of meanwhile.
+// evidence asks RAUC for the boot name of the slot that is next, and for what it noted of the target. The lock is held,
+// and let go of meanwhile.
 func (u *Updater) evidence(ctx context.Context, target string) (next string, to Slot, ok bool) {
 	u.mu.Unlock()
 	defer u.mu.Lock()
-	ctx, cancel := context.WithTimeout(ctx, recheck)
+	// RAUC serves a question to its end, also one that nobody waits for any more: whoever asks again too early only makes
+	// the queue longer, until nothing is answered in time.
+	ctx, cancel := context.WithTimeout(ctx, patient)
 	defer cancel()
+	primary := ""
 	slots, err := u.opt.Installer.Slots(ctx)
 	if err == nil {
-		next, err = u.opt.Installer.Primary(ctx)
+		primary, err = u.opt.Installer.Primary(ctx)
 	}
 	if !u.heard(err) {
 		return "", Slot{}, false
 	}
-	if i := slices.IndexFunc(slots, func(s Slot) bool { return s.Bootname == target }); i >= 0 {
-		to = slots[i]
+	for _, s := range slots {
+		if s.Name == primary {
+			next = s.Bootname
+		}
+		if s.Bootname == target {
+			to = s
+		}
 	}
 	return next, to, true
 }

@@ -180,6 +180,23 @@ func TestOutcomeIsUnsureWhileRAUCIsAtWork(t *testing.T) {
 	})
 }
 
+// On a box that is busy RAUC needs seconds for an answer. Asked again too early it was never done with the questions of
+// before, and a stick was not looked at any more.
+func TestSlowRAUC(t *testing.T) {
+	bubble(t, func(t *testing.T, h *house) {
+		p := h.plug("sda1", "x.raucb")
+		h.want(Idle, "")
+		pass(2 * 12 * time.Second)
+		h.wantLast(Interrupted)
+		h.want(Offered, "")
+		h.pull(p)
+	}, func(h *house) {
+		h.rauc.slow = 12 * time.Second
+		h.rauc.free <- struct{}{}
+		h.left(trialFile, trialOf(StageInstalling))
+	})
+}
+
 func TestAcknowledge(t *testing.T) {
 	bubble(t, func(t *testing.T, h *house) {
 		h.wantLast(WentBack)

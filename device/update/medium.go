@@ -13,7 +13,7 @@ import (
 	"plenum/device/stick"
 )
 
-// patient is the longest a look at a bundle may take: a slow stick, a signature.
+// patient is the longest RAUC may take for an answer: a slow stick, a signature, a slow disk.
 const patient = time.Minute
 
 // medium is a stick with one bundle or more.

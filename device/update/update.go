@@ -62,8 +62,8 @@ type Installer interface {
 	// Slots fails while an installation is under way.
 	Slots(ctx context.Context) ([]Slot, error)
 	Compatible(ctx context.Context) (string, error)
-	// Primary is the boot name of the slot that is started next.
-	Primary(ctx context.Context) (bootname string, err error)
+	// Primary is the name of the slot that is started next.
+	Primary(ctx context.Context) (name string, err error)
 }
 
 // Release is the version that runs.

@@ -219,7 +219,7 @@ func (w *world) Primary(context.Context) (string, error) {
 	defer w.mu.Unlock()
 	for _, name := range strings.Fields(w.order) {
 		if w.ok[name] == 1 && w.try[name] == 0 {
-			return name, nil
+			return w.status[name].Name, nil
 		}
 	}
 	return "", errors.New("no bootable slot found in ORDER")

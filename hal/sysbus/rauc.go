@@ -137,22 +137,12 @@ func (b *Bus) Slots(ctx context.Context) ([]Slot, error) {
 	return list, nil
 }
 
-// Primary gives the boot name of the slot that boots next, such as "A".
-func (b *Bus) Primary(ctx context.Context) (bootname string, err error) {
-	name, err := single[string](b.raucCall(ctx, "GetPrimary"))
-	if err != nil {
+// Primary gives the name of the slot that boots next, such as "rootfs.0".
+func (b *Bus) Primary(ctx context.Context) (name string, err error) {
+	if name, err = single[string](b.raucCall(ctx, "GetPrimary")); err != nil {
 		return "", fmt.Errorf("read the primary slot: %w", err)
 	}
-	slots, err := b.Slots(ctx)
-	if err != nil {
-		return "", err
-	}
-	for _, s := range slots {
-		if s.Name == name {
-			return s.Bootname, nil
-		}
-	}
-	return "", fmt.Errorf("read the primary slot: %w: there is no slot %q", errGarbage, name)
+	return name, nil
 }
 
 // Compatible gives the name of the devices whose bundles this box takes.

@@ -77,7 +77,7 @@ func TestSlots(t *testing.T) {
 	if diff := cmp.Diff(want, check[[]Slot](t)(b.Slots(t.Context()))); diff != "" {
 		t.Error(diff)
 	}
-	if got := check[string](t)(b.Primary(t.Context())); got != "A" {
+	if got := check[string](t)(b.Primary(t.Context())); got != "rootfs.0" {
 		t.Error(got)
 	}
 	if got := check[string](t)(b.Compatible(t.Context())); got != "plenum-x86_64" {
@@ -93,7 +93,7 @@ func TestSlots(t *testing.T) {
 	if err := b.Mark(t.Context(), "good", "booted"); !errors.Is(err, ErrRefused) {
 		t.Error(err)
 	}
-	r.Answer("GetPrimary", "rootfs.7")
+	r.Answer("GetPrimary", uint32(7))
 	if _, err := b.Primary(t.Context()); !errors.Is(err, errGarbage) {
 		t.Error(err)
 	}

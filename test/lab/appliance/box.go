@@ -197,11 +197,16 @@ func (b *Box) Until(within time.Duration, what string, want func(context.Context
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.t.Context(), within)
 	defer cancel()
+	var last error
 	for {
 		err := want(ctx)
 		if err == nil {
 			return
 		}
+		if ctx.Err() != nil && last != nil {
+			err = last // what was missing, not that the last question was cut short
+		}
+		last = err
 		select {
 		case <-b.Exited():
 			b.t.Fatalf("%s: the box went off: %v", what, err)
