@@ -45,7 +45,7 @@ func (w *Workshop) Close() { w.lock.Close() }
 // Binaries builds what goes into a guest: plenumd, plenumctl and the agent, all in one folder.
 func (w *Workshop) Binaries(ctx context.Context) (dir string, err error) {
 	dir = filepath.Join(w.Cache, "bin")
-	build := []string{"build", "-buildvcs=false", "-trimpath", "-o", dir + "/"}
+	build := []string{"build", "-buildvcs=false", "-o", dir + "/"}
 	if err := goTool(ctx, w.Root, w.log, nil, append(build, "-tags", tags, "./cmd/plenumd", "./cmd/plenumctl")...); err != nil {
 		return "", err
 	}

@@ -246,7 +246,10 @@ func (c *chamber) outcome(t *testing.T, result, booted, version string) updates 
 
 // badUpdate: a version whose daemon does not come up. The box goes back by itself and says so.
 func (c *chamber) badUpdate(t *testing.T) {
-	c.plug(appliance.Stick{Label: "UPDATE", Files: []appliance.StickFile{{Name: "plenum.raucb", From: c.bundle(appliance.Bundle{Slot: slot(t, "1.2.0", appliance.NoDaemon)})}}})
+	dead := slot(t, "1.2.0", appliance.NoDaemon)
+	dead.Files = append(dead.Files, lab.File{Path: "/etc/systemd/system/plenum-health.service.d/lab.conf", // not two minutes of waiting
+		Data: []byte("[Service]\nExecStart=\nExecStart=/usr/bin/plenumctl health --boot --wait 30s\n")})
+	c.plug(appliance.Stick{Label: "UPDATE", Files: []appliance.StickFile{{Name: "plenum.raucb", From: c.bundle(appliance.Bundle{Slot: dead})}}})
 	c.reads("offered", time.Minute)
 	if out, err := c.order("update --install"); err != nil {
 		t.Fatalf("%s: %v", out, err)
