@@ -20,6 +20,7 @@ type Options struct {
 	Losing  bool      // the disk, Kept, loses at PowerCut what the guest has not flushed, as real ones do (package nbd)
 	PTY     bool      // ttyS4 and ttyS5 end in pseudo-terminals (VM.Terminal) instead of sockets (VM.Dial)
 	Append  string    // more kernel arguments; not for an image that is a Disk
+	Wire    func(*VM) // called once, before the first power-on: for who must hold a line's far end from the first byte on
 }
 
 // Forward is a port of the guest that is reached on 127.0.0.1 of the host.

@@ -72,6 +72,9 @@ func Start(ctx context.Context, image Image, opt Options) (*VM, error) {
 	if err == nil && opt.Losing {
 		v.disk, err = newLosing(v.Disk(), v.path("nbd"))
 	}
+	if err == nil && opt.Wire != nil {
+		opt.Wire(v)
+	}
 	if err == nil {
 		err = v.PowerOn(ctx)
 	}

@@ -91,6 +91,7 @@ func powerOn(t *testing.T) *chamber {
 	c.Box = appliance.Boot(t, image, appliance.Options{Slot: slot(t, "1.0.0", ""), Options: lab.Options{
 		Forward: []lab.Forward{{Proto: "tcp", Guest: 443}},
 		Plugged: []lab.Device{{ID: "desks", Kind: lab.Adapter, Serial: "DESKS"}},
+		Wire:    func(v *lab.VM) { wg.Go(func() { c.cable(ctx, v) }) },
 	}})
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -100,16 +101,15 @@ func powerOn(t *testing.T) *chamber {
 			t.Logf("the log ends with (%v)\n%s", err, out)
 		}
 	})
-	wg.Go(func() { c.cable(ctx) })
 	return c
 }
 
 // cable joins the adapter's far end with the simulated desks, over all boots. The desks are mute until the daemon has said
 // something: QEMU's USB controller that gets bytes after the firmware has left and before the kernel has begun writes into
 // memory which is the kernel's by then, and the kernel falls or hangs in ways that no box would show.
-func (c *chamber) cable(ctx context.Context) {
+func (c *chamber) cable(ctx context.Context, v *lab.VM) {
 	for ctx.Err() == nil {
-		far, err := c.Dial(ctx, "desks")
+		far, err := v.Dial(ctx, "desks")
 		if err != nil {
 			time.Sleep(20 * time.Millisecond)
 			continue
