@@ -1,4 +1,4 @@
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { Api, ApiError } from "../shared/api";
 import { poll } from "../shared/poll";
 import type { First } from "../shared/service";
@@ -12,20 +12,29 @@ const EVERY = 5000; // ms between two looks at a box that belongs to nobody yet
 export function useFirst(): { lacks: First | null; tell: (first: First) => void } {
   const [first, setFirst] = useState<First | null>(null);
   const complete = first !== null && first.owner && first.chair;
+  const told = useRef(0);
   useEffect(() => {
     if (complete) return;
     const stop = new AbortController();
     const api = new Api("");
     // A box that is no appliance lacks nothing that this page could give.
-    const look = (signal: AbortSignal) =>
-      api.first(signal).catch((problem: unknown) => {
+    const look = async (signal: AbortSignal) => {
+      const before = told.current;
+      const answer = await api.first(signal).catch((problem: unknown) => {
         if (problem instanceof ApiError && problem.code !== "busy") stop.abort();
         throw problem;
       });
+      // Asked before a PIN was set and answered after: that would lead back to the step that is done.
+      return before === told.current ? answer : null;
+    };
     void poll(look, EVERY, (answer) => answer && setFirst(answer), stop.signal);
     return () => stop.abort();
   }, [complete]);
-  return { lacks: complete ? null : first, tell: setFirst };
+  const tell = (answer: First) => {
+    told.current++;
+    setFirst(answer);
+  };
+  return { lacks: complete ? null : first, tell };
 }
 
 /** Whether the box's state leaves something to be done here before anybody can log in. */

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Api, ApiError } from "../shared/api";
 import { Button, LanguageSwitch, Notice } from "../shared/ui";
 import { problemText, useTexts } from "../texts";
@@ -16,7 +16,8 @@ export function PinPage({ ended, fresh, onToken }: { ended: boolean; fresh: bool
   useEffect(() => {
     document.title = `${texts.pin.title} – ${texts.product}`;
   }, [texts]);
-  useEffect(() => input.current?.focus(), []);
+  // At once, so that somebody who types on from the step before loses no digit.
+  useLayoutEffect(() => input.current?.focus(), []);
   useEffect(() => {
     if (wait <= 0) return;
     const timer = setTimeout(() => setWait(wait - 1), 1000);
