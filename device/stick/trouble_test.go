@@ -61,10 +61,11 @@ func TestFolderCannotBeRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := run(t)
 		defer b.stop()
+		b.deny = func(id string, _ bool) error { // gone when it is mounted, before it is read
+			b.folders[id] = filepath.Join(b.folders[id], "gone")
+			return nil
+		}
 		b.plug(fat("sda1", ""), "x.raucb")
-		b.mu.Lock()
-		b.folders["sda1"] = filepath.Join(b.folders["sda1"], "gone")
-		b.mu.Unlock()
 		synctest.Wait()
 		if v := b.w.View(); v[0].EN != sentences()[saidUnreadable].en || b.isMounted("sda1") {
 			t.Fatalf("%+v", v)
