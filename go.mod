@@ -30,6 +30,7 @@ require (
 	golang.org/x/sys v0.49.0
 	golang.org/x/term v0.47.0
 	modernc.org/sqlite v1.61.1
+	pault.ag/go/debian v0.21.4
 	pgregory.net/rapid v1.3.0
 )
 

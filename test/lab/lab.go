@@ -41,7 +41,7 @@ func Build(ctx context.Context, log io.Writer) (Image, error) {
 	if err != nil {
 		return Image{}, err
 	}
-	dir, err := w.Script(ctx, "test/lab/image/build.sh", w.Cache, bin)
+	dir, err := w.Guest(ctx, "test/lab/image/build.sh", w.Cache, bin)
 	return Image{Dir: dir}, err
 }
 

@@ -56,7 +56,13 @@ func (w *Workshop) Binaries(ctx context.Context) (dir string, err error) {
 // Script runs a script of the tree, named by its path from the top, and gives the last line it prints. What goes wrong
 // is told with the last line that it says on stderr.
 func (w *Workshop) Script(ctx context.Context, name string, args ...string) (last string, err error) {
+	return w.script(ctx, nil, name, args...)
+}
+
+// script is Script with more in the environment.
+func (w *Workshop) script(ctx context.Context, env []string, name string, args ...string) (last string, err error) {
 	cmd := exec.CommandContext(ctx, filepath.Join(w.Root, name), args...)
+	cmd.Env = append(os.Environ(), env...)
 	var out, said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, io.MultiWriter(w.log, &said)
 	if err := cmd.Run(); err != nil {

@@ -50,7 +50,7 @@ func Build(ctx context.Context, log io.Writer) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	line, err := w.Script(ctx, scripts+"/build.sh", w.Cache, bin)
+	line, err := w.Guest(ctx, scripts+"/build.sh", w.Cache, bin)
 	if err != nil {
 		return nil, err
 	}

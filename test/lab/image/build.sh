@@ -19,8 +19,8 @@ kernel=$(kernel_key)
 rootfs=$(cat "$here/rootfs.sh" "$here/packages.txt" | key)
 image=$( (echo "$kernel $rootfs"; cat "$here/image.sh" "$bin"/*; tree "$here/guest" "$here/../../../systemd") | key)
 
-both "$kernel" stage rootfs "$rootfs" "$here/rootfs.sh" "$here/packages.txt" || exit 1
-stage image "$image" "$here/image.sh" "$cache/kernel-$kernel" "$cache/rootfs-$rootfs" "$bin" || exit 1
+both "$kernel" stage rootfs "$rootfs" "$here/rootfs.sh" "$here/packages.txt" || exit $?
+stage image "$image" "$here/image.sh" "$cache/kernel-$kernel" "$cache/rootfs-$rootfs" "$bin"
 
 tidy
 echo "$cache/image-$image"

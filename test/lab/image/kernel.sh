@@ -1,20 +1,20 @@
 #!/bin/bash
 # Debian's stock kernel with the modules of modules.txt and two that Debian leaves out, and an initrd.
-# Usage: kernel.sh OUT RELEASE VERSION      OUT gets vmlinuz, initrd.gz and lib/modules
+# Usage: kernel.sh OUT RELEASE VERSION PACKAGE      OUT gets vmlinuz, initrd.gz and lib/modules; PACKAGE is the image's
 set -euo pipefail
 here=$(dirname "$(readlink -f "$0")")
-out=$(readlink -f "$1") release=$2 version=$3
+out=$(readlink -f "$1") release=$2 version=$3 package=$4
 base=${release%-amd64}
 work=$out/work
 mkdir -p "$work/deb"
 cd "$work"
 
 # The cloud flavour lacks vivid, sound and USB. All parts in one version: headers of another one do not fit.
-download() {
-    (cd deb && apt-get -o APT::Sandbox::User=root download -qq "linux-image-$release=$version" "linux-headers-$release=$version" \
-        "linux-headers-$base-common=$version" "linux-kbuild-6.1=$version" "linux-source-6.1=$version" busybox-static)
-}
-download || { apt-get update -qq; download; }
+if ! (cd deb && apt-get -o APT::Sandbox::User=root download -qq "$package=$version" "linux-headers-$release=$version" \
+    "linux-headers-$base-common=$version" "linux-kbuild-6.1=$version" "linux-source-6.1=$version" busybox-static); then
+    echo "linux $version could not be downloaded: check the network; make fetches it again"
+    exit 75
+fi
 for f in deb/*.deb; do dpkg-deb -x "$f" tree; done
 headers=$work/tree/usr/src/linux-headers-$release
 

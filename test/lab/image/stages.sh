@@ -23,38 +23,36 @@ need() {
 }
 need qemu-system-x86_64 mmdebstrap mkfs.ext4 debugfs depmod cpio xz gcc make
 
-# Newest kernel that the machine's package sources know: its name is part of the hash.
-apt-cache show --no-all-versions linux-image-amd64 >/dev/null 2>&1 || apt-get update -qq >&2 || die "apt-get update failed: no package lists to take the kernel from"
-depends=$(apt-cache show --no-all-versions linux-image-amd64 | sed -n 's/^Depends: //p' | head -n 1)
-release=$(sed -E 's/^linux-image-([^ ,]+).*/\1/' <<<"$depends")
-version=$(sed -E 's/^[^(]*\(= ?([^)]+)\).*/\1/' <<<"$depends")
-[ -n "$release" ] && [ -n "$version" ] || die "apt knows no linux-image-amd64: are Debian's package sources configured?"
+# The kernel that all parts exist of (package kernel): its name is part of the hash.
+read -r release version package <<<"${LAB_KERNEL:?release, version and image of the kernel, chosen by Workshop.Guest}"
 
-# stage NAME KEY SCRIPT ARGUMENTS...: runs SCRIPT into a folder that gets its name only when it is whole.
+# stage NAME KEY SCRIPT ARGUMENTS...: runs SCRIPT into a folder that gets its name only when it is whole. Ends as SCRIPT does:
+# with 75 when the package lists are older than the archive.
 stage() {
-    local name=$1 out=$cache/$1-$2 script=$3 log=$cache/logs/$1.log
+    local name=$1 out=$cache/$1-$2 script=$3 log=$cache/logs/$1.log code=0
     shift 3
     if [ -d "$out" ]; then touch "$out"; return 0; fi
     rm -rf "$out.new"
     mkdir -p "$out.new"
-    if ! "$script" "$out.new" "$@" >"$log" 2>&1; then
+    "$script" "$out.new" "$@" >"$log" 2>&1 || code=$?
+    if [ $code != 0 ]; then
         rm -rf "$out.new"
         echo "lab: the $name of the guest could not be made: $(grep -v '^ *$' "$log" | tail -n 1) (all of it: $log)" >&2
-        return 1
+        return $code
     fi
     mv "$out.new" "$out"
     say "$name made"
 }
 
-kernel_key() { cat "$shared/kernel.sh" "$shared/init.sh" "$shared/modules.txt" <(echo "$release $version") | key; }
+kernel_key() { cat "$shared/kernel.sh" "$shared/init.sh" "$shared/modules.txt" <(echo "$release $version $package") | key; }
 
 # both KERNEL COMMAND...: the kernel stage and beside it another one.
 both() {
     local kernel=$1 first failed=0
     shift
-    stage kernel "$kernel" "$shared/kernel.sh" "$release" "$version" & first=$!
-    "$@" || failed=1
-    wait "$first" || failed=1
+    stage kernel "$kernel" "$shared/kernel.sh" "$release" "$version" "$package" & first=$!
+    "$@" || failed=$?
+    wait "$first" || failed=$?
     return $failed
 }
 

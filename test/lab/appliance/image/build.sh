@@ -27,7 +27,7 @@ box=$( (echo "$kernel $system $keys"; cat "$here/box.sh" "$here/plenum.toml" "$b
 loader=$( (cat "$here/loader.sh"; tree "$top/buildroot"; dpkg-query -W grub-efi-amd64-bin) | key)
 
 stage keys "$keys" "$here/keys.sh"
-both "$kernel" stage system "$system" "$lab/rootfs.sh" "$here/packages.txt" || exit 1
+both "$kernel" stage system "$system" "$lab/rootfs.sh" "$here/packages.txt" || exit $?
 stage box "$box" "$here/box.sh" "$cache/kernel-$kernel" "$cache/system-$system" "$bin" "$cache/keys-$keys"
 stage loader "$loader" "$here/loader.sh"
 tidy
