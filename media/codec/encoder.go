@@ -8,12 +8,13 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hraban/opus"
 	"github.com/pion/mediadevices/pkg/codec"
 	"github.com/pion/mediadevices/pkg/io/audio"
 	"github.com/pion/mediadevices/pkg/prop"
 	"github.com/pion/mediadevices/pkg/wave"
 )
+
+var errClosed = errors.New("the Opus encoder is closed")
 
 // Opus builds Opus encoders for pion/mediadevices (its AudioEncoderBuilder).
 // mediadevices' own Opus encoder cannot send in-band FEC, with which a listener
@@ -37,11 +38,6 @@ func (o *Opus) BuildAudioEncoder(r audio.Reader, p prop.Media) (codec.ReadCloser
 	if p.SampleRate != Rate {
 		return nil, fmt.Errorf("the sound source runs at %d Hz, wanted %d Hz", p.SampleRate, Rate)
 	}
-	e := &encoder{reader: r, packet: make([]byte, MaxPacket)}
-	var err error
-	if e.opus, err = opus.NewEncoder(Rate, 1, opus.AppVoIP); err != nil {
-		return nil, fmt.Errorf("making an Opus encoder: %w", err)
-	}
 	rate, loss := o.BitRate, o.Loss
 	if rate == 0 {
 		rate = 32000
@@ -49,21 +45,23 @@ func (o *Opus) BuildAudioEncoder(r audio.Reader, p prop.Media) (codec.ReadCloser
 	if loss == 0 {
 		loss = 5
 	}
-	err = errors.Join(e.opus.SetBitrate(rate), e.opus.SetInBandFEC(loss > 0), e.opus.SetPacketLossPerc(max(loss, 0)))
+	e, err := newEncoder()
 	if err != nil {
-		return nil, fmt.Errorf("setting the Opus encoder to %d bit/s, %d %% loss: %w", rate, loss, err)
+		return nil, err
 	}
-	return e, nil
+	if err := errors.Join(e.setBitRate(rate), e.setLoss(max(loss, 0))); err != nil {
+		return nil, err
+	}
+	return &encoder{reader: r, packet: make([]byte, MaxPacket), opus: e}, nil
 }
 
 type encoder struct {
 	reader audio.Reader
 	packet []byte
 
-	mu     sync.Mutex // Read may be running when Close is called
-	opus   *opus.Encoder
-	pcm    []int16
-	closed bool
+	mu   sync.Mutex  // Read may be running when Close is called
+	opus opusEncoder // nil after Close
+	pcm  []int16
 }
 
 // Read gives the next packet; it is the caller's to keep.
@@ -81,13 +79,13 @@ func (e *encoder) Read() ([]byte, func(), error) {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.closed {
+	if e.opus == nil {
 		return nil, func() {}, io.EOF
 	}
-	n, err := e.opus.Encode(clip(e.pcm[:Frame]), e.packet)
+	n, err := e.opus.encode(e.pcm[:Frame], e.packet)
 	e.pcm = append(e.pcm[:0], e.pcm[Frame:]...)
 	if err != nil {
-		return nil, func() {}, fmt.Errorf("encoding Opus: %w", err)
+		return nil, func() {}, err
 	}
 	return slices.Clone(e.packet[:n]), func() {}, nil
 }
@@ -127,16 +125,20 @@ func appendMono(pcm []int16, chunk wave.Audio) ([]int16, error) {
 func (e *encoder) SetBitRate(rate int) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.opus.SetBitrate(rate)
+	if e.opus == nil {
+		return errClosed
+	}
+	return e.opus.setBitRate(rate)
 }
 
 // Controller gives access to SetBitRate.
 func (e *encoder) Controller() codec.EncoderController { return e }
 
-// Close ends reading; the memory is the garbage collector's.
+// Close ends reading. The memory is the garbage collector's, with or without
+// it.
 func (e *encoder) Close() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.closed = true
+	e.opus = nil
 	return nil
 }
