@@ -20,9 +20,6 @@ import (
 	"os"
 )
 
-// tags of everything that is built for the guest.
-const tags = "dynamic,nolibopusfile"
-
 // Image is a built guest: a folder with vmlinuz, initrd.gz and root.img, or a disk that boots by itself.
 type Image struct {
 	Dir  string

@@ -136,7 +136,7 @@ func (v *VM) putTests(ctx context.Context, s Suite, dir, tmp string) error {
 		return err
 	}
 	binary := filepath.Join(tmp, "lab.test")
-	args := []string{"test", "-c", "-ldflags=-s -w", "-tags", tags + ",lab", "-o", binary}
+	args := []string{"test", "-c", "-ldflags=-s -w", "-tags", "lab", "-o", binary}
 	if os.Getenv("PLENUM_LAB_RACE") == "1" {
 		args = append(args, "-race")
 	}

@@ -46,7 +46,7 @@ func (w *Workshop) Close() { w.lock.Close() }
 func (w *Workshop) Binaries(ctx context.Context) (dir string, err error) {
 	dir = filepath.Join(w.Cache, "bin")
 	build := []string{"build", "-buildvcs=false", "-o", dir + "/"}
-	if err := goTool(ctx, w.Root, w.log, nil, append(build, "-tags", tags, "./cmd/plenumd", "./cmd/plenumctl")...); err != nil {
+	if err := goTool(ctx, w.Root, w.log, nil, append(build, "./cmd/plenumd", "./cmd/plenumctl")...); err != nil {
 		return "", err
 	}
 	static := []string{"CGO_ENABLED=0"}

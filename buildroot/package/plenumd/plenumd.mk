@@ -12,8 +12,6 @@ PLENUMD_DEPENDENCIES = host-pkgconf alsa-lib dbus libvpx opus
 
 PLENUMD_GOMOD = plenum
 PLENUMD_BUILD_TARGETS = cmd/plenumd cmd/plenumctl
-# dynamic: mediadevices would otherwise link a prebuilt libopus
-PLENUMD_TAGS = dynamic nolibopusfile
 
 # bin/vendor is copied below; the rest of these is large and not needed
 PLENUMD_OVERRIDE_SRCDIR_RSYNC_EXCLUSIONS = \
