@@ -97,15 +97,16 @@ func connect(t *testing.T, o Options, change func(*limits)) *Bus {
 	return b
 }
 
-// until waits for something Watch tells of.
+// until waits for something, most of it told by Watch.
 func until(t *testing.T, b *Bus, what string, ok func() bool) {
 	t.Helper()
 	changed, stop := b.Watch()
 	defer stop()
-	late := time.After(30 * time.Second)
+	late := time.After(2 * time.Minute)
 	for !ok() {
 		select {
 		case <-changed:
+		case <-time.After(20 * time.Millisecond): // not all that is waited for is told
 		case <-late:
 			t.Fatalf("no %s: %+v", what, b.Services())
 		}

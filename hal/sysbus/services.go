@@ -100,12 +100,12 @@ func rules() []string {
 // enter asks for signals and learns who is there. Signals first: so nothing is missed in between.
 func (b *Bus) enter(ctx context.Context, l *link) error {
 	for _, rule := range rules() {
-		if _, err := l.call(ctx, theBus(), b.limits.call, busName+".AddMatch", rule); err != nil {
+		if _, err := l.call(ctx, theBus(), b.limits.own, busName+".AddMatch", rule); err != nil {
 			return err
 		}
 	}
 	for _, name := range order() {
-		owner, err := single[string](l.call(ctx, theBus(), b.limits.call, busName+".GetNameOwner", name))
+		owner, err := single[string](l.call(ctx, theBus(), b.limits.own, busName+".GetNameOwner", name))
 		if err != nil && errorName(err) != busName+".Error.NameHasNoOwner" {
 			return err
 		}
@@ -120,7 +120,7 @@ func (b *Bus) enter(ctx context.Context, l *link) error {
 
 // startable learns which services the bus can start.
 func (b *Bus) startable(ctx context.Context, l *link) error {
-	names, err := single[[]string](l.call(ctx, theBus(), b.limits.call, busName+".ListActivatableNames"))
+	names, err := single[[]string](l.call(ctx, theBus(), b.limits.own, busName+".ListActivatableNames"))
 	if err != nil {
 		return err
 	}
@@ -183,7 +183,7 @@ func (b *Bus) keep(ctx context.Context, l *link) error {
 	wait := b.limits.first
 	for {
 		down := b.revive(ctx, l)
-		if _, err := l.call(ctx, theBus(), b.limits.call, busName+".GetId"); err != nil {
+		if _, err := l.call(ctx, theBus(), b.limits.own, busName+".GetId"); err != nil {
 			return err
 		}
 		pause := b.limits.ping

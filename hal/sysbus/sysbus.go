@@ -57,7 +57,8 @@ type Bus struct {
 // limits are the patience with others; tests have less.
 type limits struct {
 	connect time.Duration // dialling, authentication, greeting
-	call    time.Duration // an ordinary answer; longer than the 25 s the bus gives a service to start
+	own     time.Duration // an answer of the bus itself; without it the connection is given up
+	call    time.Duration // an ordinary answer of a service; longer than the 25 s the bus gives a service to start
 	slow    time.Duration // an answer that waits for a slow stick
 	job     time.Duration // a unit's job; longer than systemd's own 90 s
 	ping    time.Duration // between two looks at the bus
@@ -68,7 +69,7 @@ type limits struct {
 
 func usual() limits {
 	return limits{
-		connect: 15 * time.Second, call: 30 * time.Second, slow: 3 * time.Minute, job: 3 * time.Minute,
+		connect: 15 * time.Second, own: 30 * time.Second, call: 30 * time.Second, slow: 3 * time.Minute, job: 3 * time.Minute,
 		ping: 10 * time.Second, poll: 5 * time.Second, first: 500 * time.Millisecond, last: 10 * time.Second,
 	}
 }

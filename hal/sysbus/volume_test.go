@@ -124,7 +124,7 @@ func TestWatchVolumes(t *testing.T) {
 	defer stop()
 	wait := func(n int) {
 		t.Helper()
-		late := time.After(30 * time.Second)
+		late := time.After(2 * time.Minute)
 		for seen() != n {
 			select {
 			case <-changed:
