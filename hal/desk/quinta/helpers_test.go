@@ -22,8 +22,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type hall struct {
 	*sim.Sim
 	*Driver
-	t   *testing.T
-	end chan error // what the last Run gave
+	t    *testing.T
+	end  chan error // what the last Run gave
+	line net.Conn   // the driver's end of the pipe; nil: a pseudo-terminal
 }
 
 // newHall starts a simulated unit and makes a driver for it, on a pseudo-terminal or, with a fake clock, on a pipe.
@@ -33,7 +34,7 @@ func newHall(t *testing.T, opt sim.Options, piped bool) *hall {
 	options := Options{Name: "test", Log: testLog(t)}
 	if piped {
 		near, far := net.Pipe()
-		opt.Wire = far
+		opt.Wire, h.line = far, near
 		options.Open = func(context.Context) (port.Port, error) { return near, nil }
 	}
 	var err error
