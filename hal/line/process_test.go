@@ -44,8 +44,8 @@ func eventually(t *testing.T, what string, is func() bool) time.Duration {
 	t.Helper()
 	began := time.Now()
 	for !is() {
-		if time.Since(began) > 20*time.Second {
-			t.Fatalf("%s: not within 20 s", what)
+		if time.Since(began) > 2*time.Minute {
+			t.Fatalf("%s: not within two minutes", what)
 		}
 		time.Sleep(time.Millisecond)
 	}
@@ -210,7 +210,8 @@ func TestDaemonKilled(t *testing.T) {
 	_ = daemon.Wait() // it was killed
 	l := lampLines(t, "A", "B")
 	runLines(t, l)
-	if err := l.Set("o0", true); !errors.Is(err, ErrDown) {
+	// On a machine so busy that the old guard's time is over by now, the second one may have the line.
+	if err := l.Set("o0", true); !errors.Is(err, ErrDown) && (err != nil || time.Since(killed) < holdTime) {
 		t.Errorf("Set while the old guard holds the line: %v", err)
 	}
 	eventually(t, "second guard", up(l))
