@@ -133,7 +133,7 @@ func TestCaptureKeepsTime(t *testing.T) {
 	var next time.Time
 	total := 0
 	dst := make([]int16, 7*frame+2) // the last two samples are no whole frame
-	for time.Since(start) < 300*time.Millisecond {
+	for total < 30*frame {
 		n, at, err := c.Read(t.Context(), dst)
 		if err != nil || n == 0 {
 			t.Fatal(n, err)
@@ -144,7 +144,7 @@ func TestCaptureKeepsTime(t *testing.T) {
 		next = at.Add(span(int64(n)))
 		total += n
 	}
-	if most := frames(time.Since(start)) + 2*frame; total > most || total < frame {
+	if most := frames(time.Since(start)) + 2*frame; total > most { // later is the machine's business
 		t.Errorf("%d frames in %v", total, time.Since(start))
 	}
 }
