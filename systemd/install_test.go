@@ -41,7 +41,7 @@ func run(t *testing.T, env []string, name string, arg ...string) string {
 func try(t *testing.T, env []string, name string, arg ...string) (string, int) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), name, arg...)
-	cmd.WaitDelay = time.Second
+	cmd.WaitDelay = time.Minute
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C"}, env...)
 	out, err := cmd.CombinedOutput()
 	var ended *exec.ExitError

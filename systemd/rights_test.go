@@ -138,7 +138,7 @@ func bus(t *testing.T) string {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		_ = cmd.Wait() // ended by us
 	})
-	for end := time.Now().Add(30 * time.Second); !exists(socket); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); !exists(socket); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("the bus does not come up")
 		}

@@ -109,7 +109,7 @@ func serveTLS(t *testing.T, cfg *tls.Config) string {
 			if err != nil {
 				return
 			}
-			_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+			_ = c.SetDeadline(time.Now().Add(time.Minute))
 			_ = c.(*tls.Conn).Handshake() // the client sees the outcome
 			c.Close()
 		}
@@ -126,7 +126,7 @@ func hello(t *testing.T, addr string, suite, group uint16) (kind byte, body []by
 		t.Fatal(err)
 	}
 	defer c.Close()
-	if err := c.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+	if err := c.SetDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := c.Write(clientHello(t, suite, group)); err != nil {
