@@ -79,7 +79,7 @@ func TestBadSticks(t *testing.T) {
 				write(t, filepath.Join(dir, "holiday.jpg"), "mine")
 				var d *Diag
 				unmounted := 0
-				d = New(Options{Now: at, Sources: []Source{noise("log.txt", 120_000)}, Recipient: func() string { return key },
+				d = New(Options{Now: at, Sources: []Source{noise("log.txt", 12_000)}, Recipient: func() string { return key },
 					Mount:   func(context.Context, string) (string, error) { return dir, nil },
 					Unmount: func(ctx context.Context, _ string) error { unmounted++; return ctx.Err() },
 					open: func(dir string) (target, error) {
@@ -200,7 +200,7 @@ func inside() error {
 		if err := syscall.Mount("none", dir, "tmpfs", tt.flags, "size="+tt.size); err != nil {
 			return fmt.Errorf("%s: %w", tt.name, err)
 		}
-		sources := []Source{noise("log.txt", 2_000_000)}
+		sources := []Source{noise("log.txt", 200_000)}
 		if tt.fill {
 			sources = append([]Source{{Name: "x", Write: func(context.Context, io.Writer) error {
 				err := os.WriteFile(filepath.Join(dir, "film"), make([]byte, 16<<20), 0o600)
