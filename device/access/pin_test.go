@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 )
@@ -28,6 +29,23 @@ func TestPINStrength(t *testing.T) {
 		if err := a.SetPIN(fair); err != nil {
 			t.Errorf("%q: %v", fair, err)
 		}
+	}
+}
+
+// What a PIN costs when nobody says otherwise is what RFC 9106 recommends. All other tests have a cheap one.
+func TestUsualCost(t *testing.T) {
+	a, err := Open(t.TempDir(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.SetPIN(pin); err != nil {
+		t.Fatal(err)
+	}
+	if got := a.file.PIN; !strings.HasPrefix(got, "$argon2id$v=19$m=65536,t=3,p=1$") {
+		t.Errorf("%.40s", got)
+	}
+	if err := pinCheck(t, a, hall, pin); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -9,23 +9,25 @@ import (
 	"path/filepath"
 	"strings"
 
+	"plenum/device/access"
 	"plenum/device/config"
 	"plenum/device/setup"
 )
 
 // Box says where an appliance keeps what is not in its configuration.
 type Box struct {
-	Config     string // the configuration file; its folder holds what a setup stick brings
-	First      string // the image's first configuration, for when there is no other that can be read
-	State      string // folder of the last good configuration, of updates and of crash dumps
-	Release    string // what the image says of itself: lines KEY=VALUE
-	Cmdline    string // the kernel's, which names the slot that was booted
-	Data       string // this file says what became of the data partition
-	Good       string // this file is there once the boot was marked good
-	Technician string // this file is there while technician mode is on; udev looks at it
-	Sys        string // sysfs
-	Mountinfo  string // what is mounted where; empty: as the kernel says of this process
-	Bus        string // address of the system bus; empty: the usual one
+	Config     string      // the configuration file; its folder holds what a setup stick brings
+	First      string      // the image's first configuration, for when there is no other that can be read
+	State      string      // folder of the last good configuration, of updates and of crash dumps
+	Release    string      // what the image says of itself: lines KEY=VALUE
+	Cmdline    string      // the kernel's, which names the slot that was booted
+	Data       string      // this file says what became of the data partition
+	Good       string      // this file is there once the boot was marked good
+	Technician string      // this file is there while technician mode is on; udev looks at it
+	Sys        string      // sysfs
+	Mountinfo  string      // what is mounted where; empty: as the kernel says of this process
+	Bus        string      // address of the system bus; empty: the usual one
+	PINs       access.Hash // what the owner's PIN costs to check; zero: what it should
 }
 
 // ThisBox is the machine we run on.

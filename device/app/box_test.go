@@ -16,6 +16,7 @@ import (
 	"github.com/BurntSushi/toml"
 	"github.com/godbus/dbus/v5"
 
+	"plenum/device/access"
 	"plenum/device/control"
 	"plenum/device/health"
 	"plenum/device/journal"
@@ -49,7 +50,8 @@ func newMachine(t *testing.T) *machine {
 	t.Cleanup(bus.Stop)
 	m := &machine{t: t, data: filepath.Join(dir, "state"), Box: Box{Config: filepath.Join(dir, "etc", "plenum.toml"),
 		State: filepath.Join(dir, "state"), Release: filepath.Join(dir, "release"), Cmdline: filepath.Join(dir, "cmdline"), Good: filepath.Join(dir, "good"),
-		Technician: filepath.Join(dir, "technician"), Sys: filepath.Join(dir, "sys"), Bus: bus.Address()}}
+		Technician: filepath.Join(dir, "technician"), Sys: filepath.Join(dir, "sys"), Bus: bus.Address(),
+		PINs: access.Hash{Memory: 64, Rounds: 1, Threads: 1}}}
 	m.serve(bus, dir)
 	m.put(m.Box.Release, "VERSION=1.0.0\nCOMPATIBLE=plenum-test\nBUILD=2026-11-23T08:00:00Z\nSUPPORT_UNTIL=2031-12\n")
 	m.boot("A")
@@ -206,7 +208,7 @@ func TestNotify(t *testing.T) {
 	seen := map[string]int{}
 	buf := make([]byte, 4096)
 	for seen["READY=1"] == 0 || seen["WATCHDOG=1"] < 5 {
-		if err := l.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
+		if err := l.SetReadDeadline(time.Now().Add(2 * time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 		n, err := l.Read(buf)
