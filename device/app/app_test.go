@@ -80,10 +80,10 @@ func running(t *testing.T, c config.Config) (*control.Client, func()) {
 	return control.Dial(c.Socket), end
 }
 
-// eventually waits for another goroutine or a pseudo-terminal.
+// eventually waits for another goroutine or a pseudo-terminal. The limit is for what never comes: a busy machine is slow.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(15 * time.Second); !ok(); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); !ok(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("not seen: %s", what)
 		}

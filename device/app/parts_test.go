@@ -85,7 +85,7 @@ func TestLegsJoinBothDirections(t *testing.T) {
 		select {
 		case leg := <-told:
 			return leg
-		case <-time.After(5 * time.Second):
+		case <-time.After(time.Minute):
 			t.Fatal("nothing was told")
 			return sitting.Leg{}
 		}
