@@ -42,14 +42,16 @@ func rounds(t *testing.T, n int, picture func(uint16) *rtp.Packet, wrap func(Sin
 	defer wg.Wait()
 	var done atomic.Bool
 	defer done.Store(true)
-	for src, next := range map[*Source]func(uint16) *rtp.Packet{video: picture, voice: opus} {
-		wg.Go(func() {
-			for seq := uint16(0); !done.Load(); seq++ {
-				src.Write(next(seq))
-				time.Sleep(20 * time.Microsecond)
-			}
-		})
+	var written [2]atomic.Int64
+	write := func(src *Source, next func(uint16) *rtp.Packet, written *atomic.Int64) {
+		for seq := uint16(0); !done.Load(); seq++ {
+			src.Write(next(seq))
+			written.Add(1)
+			time.Sleep(20 * time.Microsecond)
+		}
 	}
+	wg.Go(func() { write(video, picture, &written[0]) })
+	wg.Go(func() { write(voice, opus, &written[1]) })
 	for range n {
 		cut.Store(false)
 		if err := s.Carry("anna", true); err != nil {
@@ -64,7 +66,11 @@ func rounds(t *testing.T, n int, picture func(uint16) *rtp.Packet, wrap func(Sin
 		}
 		cut.Store(true)
 		s.Resend(Word, every(), count)
-		time.Sleep(300 * time.Microsecond)
+		for i := range written { // what was being written at the cut has gone out, and one more came after it
+			for n := written[i].Load(); written[i].Load() < n+2; {
+				time.Sleep(50 * time.Microsecond)
+			}
+		}
 	}
 	return total.Load(), late.Load()
 }
