@@ -2,6 +2,7 @@ package wire
 
 import (
 	"crypto/fips140"
+	"encoding/binary"
 	"net"
 	"net/http"
 	"os"
@@ -158,8 +159,8 @@ func (c *catcher) holdOne(t *testing.T) {
 	})
 }
 
-// replay has the host read a datagram 1000 times and returns how many packets it took.
-func (h *house) replay(d datagram) uint64 {
+// replay has the host read a datagram 1000 times and returns how many packets it took. At least so many are waited for.
+func (h *house) replay(d datagram, least uint64) uint64 {
 	h.t.Helper()
 	before := h.host.Stats()[0].Packets
 	for range 1000 {
@@ -174,7 +175,8 @@ func (h *house) replay(d datagram) uint64 {
 		_, _ = wake.Write([]byte("wake")) // ends the read the host waits in
 		return len(h.tap.inject) == 0
 	})
-	time.Sleep(100 * time.Millisecond)
+	eventually(h.t, "what must be taken is", func() bool { return h.host.Stats()[0].Packets >= before+least })
+	time.Sleep(100 * time.Millisecond) // for what must not be taken: nothing tells when it was refused
 	return h.host.Stats()[0].Packets - before
 }
 
@@ -193,7 +195,12 @@ func TestReplayIsRejected(t *testing.T) {
 	seen := packets()
 	eventually(t, "more packets", func() bool { return packets() > seen+10 })
 	p.stops[0]()
-	time.Sleep(50 * time.Millisecond)
+	eventually(t, "all that was sent is counted", func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		newest := c.taken[len(c.taken)-1].data
+		return uint32(binary.BigEndian.Uint16(newest[2:])) == p.sent.Load() && packets() == uint64(len(c.taken))
+	})
 	c.mu.Lock()
 	oldest, newest, held := c.taken[0], c.taken[len(c.taken)-1], *c.held
 	c.mu.Unlock()
@@ -202,7 +209,7 @@ func TestReplayIsRejected(t *testing.T) {
 		d    datagram
 		want uint64
 	}{{"the newest packet", newest, 0}, {"the oldest packet", oldest, 0}, {"a packet that had been held back", held, 1}} {
-		if n := h.replay(tc.d); n != tc.want {
+		if n := h.replay(tc.d, tc.want); n != tc.want {
 			t.Errorf("%s, sent 1000 times, was taken %d times, want %d", tc.what, n, tc.want)
 		}
 	}

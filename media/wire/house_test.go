@@ -26,7 +26,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const patience = 15 * time.Second // for things that must happen at last; the machine may be busy
+const patience = 2 * time.Minute // for things that must happen at last; the machine may be busy
 
 // eventually waits for a condition.
 func eventually(t *testing.T, what string, ok func() bool) {

@@ -32,6 +32,7 @@ type peer struct {
 	stops   []func()
 	mu      sync.Mutex
 	streams map[string]*stream // by slot
+	sent    atomic.Uint32      // sequence number of the last packet that was written
 }
 
 type stream struct {
@@ -192,6 +193,7 @@ func (p *peer) send(kind stage.Kind, tag byte) {
 	})
 	p.stops = append(p.stops, pump(p.t, codec, tag, &key, func(pkt *rtp.Packet) {
 		_ = track.WriteRTP(pkt) // not connected yet, or no more
+		p.sent.Store(uint32(pkt.SequenceNumber))
 	}))
 }
 
