@@ -312,6 +312,10 @@ func TestMoment(t *testing.T) {
 	if after := time.Now(); got.Before(before.Add(-micro)) || got.After(after.Add(micro)) { // however long we were not let run
 		t.Errorf("%v, want between %v and %v", got, before, after)
 	}
+	late := buffer{Seconds: b.Seconds - 20, Micros: b.Micros, Flags: stampKernels} // a box that stood still comes back to such
+	if d := moment(&late).Sub(moment(&b)); (d + 20*time.Second).Abs() > 10*time.Millisecond {
+		t.Errorf("a frame of 20 s before another is %v beside it", d)
+	}
 	for name, b := range map[string]buffer{
 		"other clock": {Seconds: b.Seconds, Micros: b.Micros},
 		"future":      {Seconds: b.Seconds + 100, Flags: stampKernels},

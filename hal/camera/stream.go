@@ -19,6 +19,8 @@ const (
 	stallWait = 2 * time.Second
 	checkWait = 500 * time.Millisecond // between looks at the signal while nothing comes
 	checkTime = time.Second            // and while frames come: a card without a signal may give noise
+
+	believable = time.Minute // age of a frame: that long it may have waited for a box that stood still
 )
 
 // Frame is one picture.
@@ -59,7 +61,7 @@ type stream struct {
 
 // Read waits for the next frame. Errors: ErrStalled when none has come for 2 s (4 s for the first one) or the stream broke,
 // ErrLost, ErrNoSignal, ErrChanged, ErrPrivacy, and os.ErrClosed after Close, which wakes it. After an error the camera is to
-// be closed: Read gives the same error again.
+// be closed: Read gives the same error again. Time for which the box itself stood still is none that the camera let pass.
 func (c *Camera) Read() (Frame, error) {
 	c.mu.RLock()
 	s, open := c.stream, c.fd >= 0
@@ -82,24 +84,23 @@ func (s *stream) read() (Frame, error) {
 	if !s.counting {
 		wait = firstWait
 	}
-	for limit := time.Now().Add(wait); ; {
+	for waited := time.Duration(0); ; {
 		if err := s.failure(); err != nil {
 			return Frame{}, err
 		}
-		if err := s.check(time.Now()); err != nil {
+		begun := time.Now()
+		if err := s.check(begun); err != nil {
 			return Frame{}, s.fail(err)
 		}
-		until := time.Now().Add(checkWait)
-		if limit.Before(until) {
-			until = limit
-		}
-		b, err := s.dequeue(until)
-		switch {
-		case err == nil:
+		b, err := s.dequeue(time.Now().Add(min(checkWait, wait-waited)))
+		if err == nil {
 			return s.frame(&b)
-		case !errors.Is(err, os.ErrDeadlineExceeded):
+		}
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
 			return Frame{}, s.fail(s.broken(err))
-		case !time.Now().Before(limit):
+		}
+		// A wait that took longer than it was to take says that we stood still, and perhaps the camera's driver with us.
+		if waited += min(time.Since(begun), 2*checkWait); waited >= wait {
 			return Frame{}, s.fail(fmt.Errorf("%w (none for %v)", ErrStalled, wait))
 		}
 		s.checked, s.measure = time.Time{}, true // nothing comes: look why
@@ -181,14 +182,29 @@ func gap(counting bool, last, now uint32) uint32 {
 
 // moment is the kernel's time of a buffer as a time of Go's, which counts on the same clock.
 func moment(b *buffer) time.Time {
-	var ts unix.Timespec
-	err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts)
-	now := time.Now()
-	age := time.Duration(ts.Nano() - b.Seconds*1e9 - b.Micros*1e3)
-	if err != nil || b.Flags&stampMask != stampKernels || age < 0 || age > stallWait {
+	now, mono, err := clocks()
+	age := mono - time.Duration(b.Seconds*1e9+b.Micros*1e3)
+	if err != nil || b.Flags&stampMask != stampKernels || age < 0 || age > believable {
 		return now // not the kernel's clock, or not believable
 	}
 	return now.Add(-age)
+}
+
+// clocks gives both clocks as they stand at one moment. Who is kept from the processor between one and the other would put a
+// picture that much too late, behind the next one even, so that is tried again.
+func clocks() (now time.Time, mono time.Duration, err error) {
+	for range 5 {
+		before := time.Now()
+		var ts unix.Timespec
+		if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
+			return before, 0, err
+		}
+		now, mono = time.Now(), time.Duration(ts.Nano())
+		if now.Sub(before) < time.Millisecond {
+			break
+		}
+	}
+	return now, mono, nil
 }
 
 // giveBack hands a buffer to the driver again, or ends its life when the camera was closed meanwhile. s.mu is held.
