@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/warthog618/go-gpiocdev/uapi"
 )
 
 func TestLabOutputs(t *testing.T) {
@@ -110,6 +112,26 @@ func end(t *testing.T, ended <-chan error) error {
 	}
 }
 
+// withoutInterrupt claims an input whose changes nobody is told of. When a chip goes while one of its interrupts is held,
+// Debian 12's kernel frees that under its holder, writes into the memory later, and sooner or later dies of it. Whether the
+// chip is there does not depend on it.
+func withoutInterrupt(all []Input) ([]sensor, error) {
+	if len(all) == 0 {
+		return nil, nil
+	}
+	p, err := scan().find(all[0].Line)
+	if err != nil {
+		return nil, err
+	}
+	config := inputConfig(all[0])
+	config.Flags &^= uapi.LineFlagV2EdgeBoth
+	w, err := request(p, all[0].Line, config, 0)
+	if err != nil {
+		return nil, err
+	}
+	return []sensor{&input{w, make([]byte, edgeSize)}}, nil
+}
+
 // The chip goes while its lines are held, and comes back.
 func TestLabUnplug(t *testing.T) {
 	c := newChip(t, "unplug", "t-key", "t-air")
@@ -119,6 +141,7 @@ func TestLabUnplug(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLines(t, opt)
+			l.claim = withoutInterrupt
 			ended := make(chan error, 1)
 			start := func(ctx context.Context) {
 				began := time.Now()
@@ -137,6 +160,7 @@ func TestLabUnplug(t *testing.T) {
 				t.Errorf("Run = %v", err)
 			}
 			t.Logf("noticed after %v: %v", time.Since(unplugged).Round(time.Millisecond), err)
+			l.claim = claimInputs
 			if err := l.Run(t.Context()); !errors.Is(err, ErrMissing) {
 				t.Errorf("Run without the chip = %v", err)
 			}
