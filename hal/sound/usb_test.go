@@ -23,8 +23,8 @@ func TestLabUSB(t *testing.T) {
 			if !errors.Is(err, ErrLost) && !errors.Is(err, ErrFormat) && !errors.Is(err, ErrPermission) {
 				t.Fatal(err)
 			}
-			if time.Since(gone) > time.Minute {
-				t.Fatalf("not there for a minute: %v", err)
+			if time.Since(gone) > patience {
+				t.Fatalf("not there for %v: %v", patience, err)
 			}
 			time.Sleep(100 * time.Millisecond)
 		}
