@@ -6,10 +6,11 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -19,19 +20,27 @@ import (
 	"plenum/media/codec"
 )
 
-// looped plays a tone on each channel into the loop's device 1, by aplay, until the function returned is called.
+// round is sound without end.
+type round struct {
+	pcm []byte
+	at  int
+}
+
+func (r *round) Read(b []byte) (int, error) {
+	n := copy(b, r.pcm[r.at:])
+	r.at = (r.at + n) % len(r.pcm)
+	return n, nil
+}
+
+// looped plays a tone of whole Hz on each channel into the loop's device 1, by aplay, until the function returned is called.
 func looped(t *testing.T, hz ...float64) (stop func()) {
 	t.Helper()
-	pcm, err := binary.Append(nil, binary.LittleEndian, tones(60*codec.Rate, -20, hz...))
+	pcm, err := binary.Append(nil, binary.LittleEndian, tones(codec.Rate, -20, hz...))
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(t.TempDir(), "tones.raw")
-	if err := os.WriteFile(path, pcm, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command("aplay", "-q", "-D", "hw:CARD=Saal,DEV=1,SUBDEV=0", "-t", "raw", "-f", "S16_LE", "-r", "48000", "-c", "2", "--buffer-time=1000000", path)
-	cmd.Stderr = os.Stderr
+	cmd := exec.Command("aplay", "-q", "-D", "hw:CARD=Saal,DEV=1,SUBDEV=0", "-t", "raw", "-f", "S16_LE", "-r", "48000", "-c", "2", "--buffer-time=1000000")
+	cmd.Stdin, cmd.Stderr = &round{pcm: pcm}, os.Stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -61,13 +70,34 @@ func listening(t *testing.T, o Options) *Source {
 	return s
 }
 
+// patience is how long a condition is waited for. The lab's guest is emulated on a machine that may be busy: nothing in the
+// tests that run there judges how long something takes, or how much comes in a time.
+const patience = 2 * time.Minute
+
 func until(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	for end := time.Now().Add(30 * time.Second); !done(); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(patience); !done(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("%s: not within 30 s", what)
+			t.Fatalf("%s: not within %v", what, patience)
 		}
 	}
+}
+
+// levels listens for tones in one piece of the mix.
+func levels(t *testing.T, s *Source, hz ...float64) []float64 {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	db, errs := make([]float64, len(hz)), make([]error, len(hz))
+	var wait sync.WaitGroup
+	for i := range hz {
+		wait.Go(func() { db[i], errs[i] = s.Listen(ctx, hz[i], 300*time.Millisecond) })
+	}
+	wait.Wait()
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+	return db
 }
 
 // Each channel carries a tone of its own; the mix has those that the map and the open seats say.
@@ -80,19 +110,13 @@ func TestLabChannelMap(t *testing.T) {
 		three bool
 	}{{nil, false}, {[]string{"3"}, true}, {[]string{"4"}, false}} {
 		s.OpenSeats(c.seats)
-		time.Sleep(300 * time.Millisecond)
-		hall, err := s.Listen(t.Context(), 440, 500*time.Millisecond)
-		if err != nil {
-			t.Fatal(err)
-		}
-		three, err := s.Listen(t.Context(), 1500, 500*time.Millisecond)
-		if err != nil {
-			t.Fatal(err)
-		}
+		var hall, three float64
+		until(t, fmt.Sprintf("the hall's tone, and that of seat 3 %v with seats %q open", c.three, c.seats), func() bool {
+			db := levels(t, s, 440, 1500)
+			hall, three = db[0], db[1]
+			return hall > -22 && hall < -18 && (c.three && three > -22 || !c.three && three < -60)
+		})
 		t.Logf("seats %q open: hall %.1f dBFS, seat 3 %.1f dBFS; %+v", c.seats, hall, three, s.Status())
-		if hall < -22 || hall > -18 || c.three != (three > -22) || !c.three && three > -60 {
-			t.Errorf("seats %q open: hall %.1f dBFS, seat 3 %.1f dBFS", c.seats, hall, three)
-		}
 	}
 }
 

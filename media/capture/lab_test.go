@@ -87,15 +87,16 @@ func (r *labRun) write(p *rtp.Packet) {
 	r.packets = append(r.packets, p)
 }
 
-// status waits for a state, 20 s at most.
+// status waits for a state.
 func (r *labRun) status(t *testing.T, what string, ok func(Status) bool) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		if ok(r.s.Status()) {
-			return
+	var last Status
+	defer func() {
+		if t.Failed() {
+			t.Logf("it is %+v", last)
 		}
-	}
-	t.Fatalf("never %s: %+v", what, r.s.Status())
+	}()
+	until(t, what, func() bool { last = r.s.Status(); return ok(last) })
 }
 
 func (r *labRun) ended(t *testing.T) error {
@@ -106,7 +107,7 @@ func (r *labRun) ended(t *testing.T) error {
 			t.Errorf("an error that is not one line: %v", err)
 		}
 		return err
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("it goes on")
 		return nil
 	}
@@ -116,7 +117,7 @@ func TestLabCamera(t *testing.T) {
 	spec := vivid(t)
 	live := make(chan string, 8)
 	r := begin(t, Options{Device: spec, Width: 320, Height: 180, FPS: 15, House: "Rathaus", Live: func(m string) { live <- m }})
-	r.status(t, "moving", func(st Status) bool { return st.Running && st.Moving && time.Since(st.Since) > 3*time.Second })
+	r.status(t, "moving", func(st Status) bool { return st.Running && st.Moving && r.s.Stats().Frames > 20 })
 	t.Logf("%+v", r.s.Status())
 	if mode := <-live; mode != "YUYV 320x180 at 15/s" {
 		t.Errorf("mode %q", mode)
@@ -128,8 +129,7 @@ func TestLabCamera(t *testing.T) {
 	if st := r.s.Status(); st.Running {
 		t.Errorf("after unplugging: %+v", st)
 	}
-	n := 0
-	_ = r.s.Slate(expiring(t, time.Second), func(p *rtp.Packet) { r.write(p); n++ }, "Saal", "kein Bild")
+	r.slate(t, 2)
 	r.again(t)
 	r.status(t, "back", func(st Status) bool { return st.Running && st.Moving })
 	turn(t, spec, "Inject Fatal Streaming Error", 1)
@@ -137,8 +137,8 @@ func TestLabCamera(t *testing.T) {
 		t.Errorf("a dead stream: %v", err)
 	}
 	got := frames(t, r.packets) // one stream through all of it
-	if n < 2 || !got[0].key {
-		t.Errorf("%d packets of slate; first key %v", n, got[0].key)
+	if !got[0].key {
+		t.Error("the first picture is no key frame")
 	}
 	img := decodeKey(t, got[0].data)
 	if lo, hi := lumaRange(img, image.Rect(0, 0, 320, 180)); lo > 60 || hi < 180 {
@@ -169,9 +169,20 @@ func TestLabCameraFaults(t *testing.T) {
 	}
 }
 
-// expiring is a context that ends after a while.
-func expiring(t *testing.T, d time.Duration) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), d)
-	t.Cleanup(cancel)
-	return ctx
+// slate stands in for the camera until so many pictures have come.
+func (r *labRun) slate(t *testing.T, pictures int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	err := r.s.Slate(ctx, func(p *rtp.Packet) {
+		r.write(p)
+		if p.Marker {
+			if pictures--; pictures == 0 {
+				cancel()
+			}
+		}
+	}, "Saal", "kein Bild")
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("slate: %v, %d pictures still to come", err, pictures)
+	}
 }
