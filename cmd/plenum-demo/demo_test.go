@@ -53,13 +53,39 @@ func TestAddresses(t *testing.T) {
 	if host, _, err := net.SplitHostPort(reached("0.0.0.0:8443")); err != nil || host == "0.0.0.0" {
 		t.Errorf("%s, %v: nobody can reach this", host, err)
 	}
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
+}
+
+func TestPortInUse(t *testing.T) {
+	tcp, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	if _, err := freePort(l.Addr().String()); err == nil || !strings.Contains(err.Error(), "--listen") {
-		t.Errorf("port in use: %v", err)
+	defer tcp.Close()
+	udp, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer udp.Close()
+	for _, taken := range []net.Addr{tcp.Addr(), udp.LocalAddr()} {
+		if _, _, err := takePort(taken.String()); err == nil || !strings.Contains(err.Error(), "--listen") {
+			t.Errorf("port in use by %s: %v", taken.Network(), err)
+		}
+	}
+}
+
+// Demos that are started together choose different ports although none of them has bound its own yet.
+func TestFreePortsAreOfTheirOwn(t *testing.T) {
+	seen := map[string]bool{}
+	for range 500 {
+		address, release, err := takePort("127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer release()
+		if seen[address] {
+			t.Fatalf("%s is given out twice", address)
+		}
+		seen[address] = true
 	}
 }
 

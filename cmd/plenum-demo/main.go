@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -48,10 +47,11 @@ func run(ctx context.Context, o options, out io.Writer) error {
 	if o.desks < 2 || o.desks > 200 {
 		return fmt.Errorf("--desks %d: possible are 2 to 200", o.desks)
 	}
-	listen, err := freePort(o.listen)
+	listen, release, err := takePort(o.listen)
 	if err != nil {
 		return err
 	}
+	defer release()
 	o.listen = listen
 	if o.data == "" {
 		dir, err := os.MkdirTemp("", "plenum-demo-")
@@ -76,19 +76,6 @@ func run(ctx context.Context, o options, out io.Writer) error {
 		return err
 	}
 	return c.run(ctx, func(i invitation) error { return announce(out, o, i) })
-}
-
-// freePort turns port 0 into a free one, because sound and picture use the same number by UDP.
-func freePort(listen string) (string, error) {
-	l, err := net.Listen("tcp4", listen) // sound and picture go by IPv4
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return "", fmt.Errorf("%s is in use by another program; choose another with --listen (make run ARGS=\"--listen 127.0.0.1:9443\")", listen)
-	}
-	if err != nil {
-		return "", fmt.Errorf("--listen %s: %w", listen, err)
-	}
-	defer l.Close()
-	return l.Addr().String(), nil
 }
 
 // reached is the address others use: where it listens, or with 0.0.0.0 the machine's first address that is not its own
