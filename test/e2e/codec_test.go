@@ -1,8 +1,11 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -10,6 +13,7 @@ import (
 	"net/netip"
 	"os/exec"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -22,7 +26,7 @@ import (
 	"plenum/media/wire"
 )
 
-// film is a clip of test/peer/clip.py: real VP8 or H.264, made when it is needed.
+// film is a clip of test/peer/clip.py: real VP8 or H.264, made when one is needed.
 type film struct {
 	codec    stage.Codec
 	pictures [][]byte // the first one is the only key frame
@@ -30,14 +34,25 @@ type film struct {
 
 const filmRate = 25 // pictures a second
 
-func makeFilm(t *testing.T, codec stage.Codec, width, height int) film {
-	t.Helper()
+// films are made once for all tests.
+type films struct{ seat, wide, slate film }
+
+var theFilms = sync.OnceValues(func() (f films, err error) {
+	var errs [3]error
+	f.seat, errs[0] = makeFilm(stage.VP8, 256, 144)
+	f.wide, errs[1] = makeFilm(stage.H264, 320, 180)
+	f.slate, errs[2] = makeFilm(stage.VP8, 192, 108)
+	return f, errors.Join(errs[:]...)
+})
+
+func makeFilm(codec stage.Codec, width, height int) (film, error) {
 	name := map[stage.Codec]string{stage.VP8: "vp8", stage.H264: "h264"}[codec]
-	cmd := exec.CommandContext(t.Context(), "/usr/bin/python3", "../peer/clip.py", name, strconv.Itoa(width), strconv.Itoa(height))
-	cmd.Stderr = t.Output()
+	cmd := exec.Command(pythonPath, "../peer/clip.py", name, strconv.Itoa(width), strconv.Itoa(height))
+	var said bytes.Buffer
+	cmd.Stderr = &said
 	b, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("making a clip (Debian package python3-aiortc): %v", err)
+		return film{}, fmt.Errorf("making a clip: %w\n%s", err, &said)
 	}
 	f := film{codec: codec}
 	for len(b) >= 4 {
@@ -45,9 +60,9 @@ func makeFilm(t *testing.T, codec stage.Codec, width, height int) film {
 		f.pictures, b = append(f.pictures, b[4:4+n]), b[4+n:]
 	}
 	if len(f.pictures) < filmRate {
-		t.Fatalf("the clip has %d pictures", len(f.pictures))
+		return film{}, fmt.Errorf("the clip has %d pictures", len(f.pictures))
 	}
-	return f
+	return f, nil
 }
 
 // reel is a camera that shows one of its films, each from a key frame on when it is asked for one.
@@ -175,8 +190,13 @@ type step struct {
 
 // programme is what a viewer is shown one after the other.
 func programme(b *box) []step {
-	b.camera("camera/seat", makeFilm(b.t, stage.VP8, 256, 144))
-	wide := b.camera("camera/wide", makeFilm(b.t, stage.H264, 320, 180), makeFilm(b.t, stage.VP8, 192, 108))
+	b.t.Helper()
+	f, err := theFilms()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.camera("camera/seat", f.seat)
+	wide := b.camera("camera/wide", f.wide, f.slate)
 	to := func(id string, film int32) func() {
 		return func() { wide.show.Store(film); b.stage.SetWord(id) }
 	}
@@ -192,6 +212,7 @@ func programme(b *box) []step {
 
 // TestCodecsHaveOneNumber: a camera names its codecs as the stage does.
 func TestCodecsHaveOneNumber(t *testing.T) {
+	t.Parallel()
 	for camera, slot := range map[uint8]stage.Codec{
 		capture.PayloadVP8: stage.VP8, capture.PayloadH264: stage.H264, capture.PayloadOpus: stage.Opus,
 	} {
@@ -203,6 +224,7 @@ func TestCodecsHaveOneNumber(t *testing.T) {
 
 // TestBrowserFollowsTheCodec: Chromium shows a slot whose source goes from VP8 to H.264 and back, without a new offer.
 func TestBrowserFollowsTheCodec(t *testing.T) {
+	t.Parallel()
 	b := startBox(t)
 	steps := programme(b)
 	steps[0].show()
@@ -233,12 +255,13 @@ func TestBrowserFollowsTheCodec(t *testing.T) {
 
 // TestIndependentStackFollowsTheCodec: the same with aiortc and Debian's decoders.
 func TestIndependentStackFollowsTheCodec(t *testing.T) {
+	t.Parallel()
 	b := startBox(t)
 	steps := programme(b)
 	steps[0].show()
 	peer := startPeer(t, "--whep", b.url+"/whep", "--token", "aiortc", "--audio", "0")
 	for _, step := range steps {
 		step.show()
-		eventually(t, 30*time.Second, step.what, func() bool { return peer.size() == step.size })
+		eventually(t, step.what, func() bool { return peer.size() == step.size })
 	}
 }

@@ -1,5 +1,3 @@
-// Package e2e runs the whole product as its users do: the demo's binary around the real daemon, Chromium as the chair,
-// as a remote member and as the hall screen, an independent WebRTC stack as another member.
 package e2e
 
 import (
@@ -43,14 +41,6 @@ type demo struct {
 	log  *bytes.Buffer
 }
 
-func bin(name string) string {
-	path, err := filepath.Abs(filepath.Join("../../bin", name))
-	if err != nil {
-		panic(err)
-	}
-	return path
-}
-
 // startDemo runs the demo on a free port and waits until it says where to look.
 func startDemo(t *testing.T, args ...string) *demo {
 	t.Helper()
@@ -62,12 +52,12 @@ func startDemo(t *testing.T, args ...string) *demo {
 		t.Fatal(err)
 	}
 	if err := d.cmd.Start(); err != nil {
-		t.Fatalf("%v: run make build first", err)
+		t.Fatal(err)
 	}
 	t.Cleanup(d.stop)
 	line := make(chan []byte, 1)
 	go func() {
-		b, _ := bufio.NewReader(out).ReadBytes('\n')
+		b, _ := bufio.NewReader(out).ReadBytes('\n') // nothing when the demo has ended
 		line <- b
 	}()
 	select {
@@ -75,7 +65,7 @@ func startDemo(t *testing.T, args ...string) *demo {
 		if err := json.Unmarshal(b, d); err != nil {
 			t.Fatalf("the demo's line is %q: %v", b, err)
 		}
-	case <-time.After(60 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("the demo does not say where to look")
 	}
 	return d
@@ -87,15 +77,36 @@ func (d *demo) stop() {
 	go func() { done <- d.cmd.Wait() }()
 	select {
 	case <-done:
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		d.t.Error("the demo does not end when it is told to")
 		_ = d.cmd.Process.Kill()
 		<-done
 	}
 	if d.t.Failed() {
-		daemon, _ := os.ReadFile(filepath.Join(d.data, "plenumd.log"))
-		d.t.Logf("log of the demo:\n%s\nlog of the daemon:\n%s", d.log, daemon)
+		d.keep()
 	}
+}
+
+// keep saves the demo's data folder and log, and says where.
+func (d *demo) keep() {
+	dir := kept(d.t)
+	if err := os.WriteFile(filepath.Join(dir, "demo.log"), d.log.Bytes(), 0o644); err != nil {
+		d.t.Error(err)
+	}
+	files, _ := filepath.Glob(filepath.Join(d.data, "*"))
+	for _, f := range files {
+		if info, err := os.Stat(f); err != nil || !info.Mode().IsRegular() || filepath.Ext(f) == ".key" {
+			continue // a socket, or what is nobody's business
+		}
+		b, err := os.ReadFile(f)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, filepath.Base(f)), b, 0o600)
+		}
+		if err != nil {
+			d.t.Error(err)
+		}
+	}
+	d.t.Logf("kept in %s: the demo's data folder, demo.log, the daemon's plenumd.log", dir)
 }
 
 // ctl runs plenumctl and returns what it prints.
@@ -111,7 +122,8 @@ func (d *demo) ctl(args ...string) string {
 // press pushes a desk's key on the seat plan.
 func (d *demo) press(seat string) {
 	d.t.Helper()
-	res, err := http.Post(d.Seatplan+"press", "application/json", strings.NewReader(fmt.Sprintf(`{"seat":%q}`, seat)))
+	client := http.Client{Timeout: patience}
+	res, err := client.Post(d.Seatplan+"press", "application/json", strings.NewReader(fmt.Sprintf(`{"seat":%q}`, seat)))
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -159,7 +171,7 @@ func names(es []entry) string {
 // desks is what the seat plan shows.
 func (d *demo) desk(seat string) (open, requesting bool) {
 	d.t.Helper()
-	ctx, cancel := context.WithTimeout(d.t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(d.t.Context(), patience)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(d.Seatplan, "/")+"/desks", nil)
 	if err != nil {
@@ -198,7 +210,7 @@ func (d *demo) kill() {
 	if err := syscall.Kill(old, syscall.SIGKILL); err != nil {
 		d.t.Fatal(err)
 	}
-	eventually(d.t, 15*time.Second, "another daemon", func() bool {
+	eventually(d.t, "another daemon", func() bool {
 		pid := d.daemon()
 		return pid != 0 && pid != old && exec.Command(bin("plenumctl"), "--socket", d.Socket, "status").Run() == nil
 	})
@@ -236,18 +248,4 @@ func (d *demo) trusting() *tls.Config {
 		d.t.Fatalf("%s holds no certificate", d.CA)
 	}
 	return &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS13}
-}
-
-// eventually waits for something another process does.
-func eventually(t *testing.T, within time.Duration, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(within); ; {
-		if ok() {
-			return
-		}
-		if time.Now().After(end) {
-			t.Fatalf("not within %v: %s", within, what)
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
 }
