@@ -8,7 +8,6 @@ import (
 // TestKilledInMidSitting: the daemon dies as in a crash; the list and the speakers are the same, desks and browser come
 // back by themselves, nobody is listed twice.
 func TestKilledInMidSitting(t *testing.T) {
-	t.Parallel()
 	h := openHouse(t)
 	for i, seat := range []string{"7", "3", "12"} {
 		h.ctl("demo", "press", seat)
