@@ -27,10 +27,19 @@ func shift(t *testing.T, to int) {
 // A clock of the loop that is 500 ppm slow is found at both ends, however long that takes. (What both ends hear would be right
 // in any case, since they have one clock.)
 func TestLabDriftIsFound(t *testing.T) {
+	driftIsFound(t)
+	if soaking() {
+		driftIsResampledAway(t)
+	}
+}
+
+func driftIsFound(t *testing.T) {
+	t.Helper()
 	shift(t, 100050)
 	p := playing(t, Options{Device: "card:Saal,1,0", Buffer: 2 * emulated}, 1000, -9)
 	defer p.stop()
 	c := capture(t, Options{Device: "card:Saal,0,0", Buffer: 2 * emulated})
+	defer c.Close()
 	found := func(c Clock) bool { return math.Abs(c.PPM+500) < 150 && c.Sigma < 150 }
 	begun := time.Now()
 	for !found(c.Clock()) || !found(p.Clock()) {
@@ -40,11 +49,6 @@ func TestLabDriftIsFound(t *testing.T) {
 		}
 	}
 	t.Logf("capture %+v, playback %+v after %v", c.Clock(), p.Clock(), time.Since(begun))
-	if soaking() {
-		c.Close()
-		p.stop()
-		driftIsResampledAway(t)
-	}
 }
 
 // driftIsResampledAway measures how well a clock that is 200 ppm slow is followed, for a minute on a quiet machine.
@@ -74,7 +78,8 @@ func driftIsResampledAway(t *testing.T) {
 	if math.Abs(end) > max(2, math.Abs(early)) {
 		t.Errorf("times were %.2f ms beside, and then %.2f ms", early, end)
 	}
-	if after != before || afterP != beforeP {
+	// A host with too much to do stops the guest for seconds; that is no drift.
+	if (after != before || afterP != beforeP) && late < emulated/4 {
 		t.Errorf("troubles: capture %+v after %+v, playback %+v after %+v", after, before, afterP, beforeP)
 	}
 }

@@ -347,7 +347,7 @@ func TestLabOpenAndCloseLeaveNothing(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	cycles := 30
+	cycles := 10
 	if soaking() {
 		cycles = 1000
 	}
@@ -360,7 +360,8 @@ func TestLabOpenAndCloseLeaveNothing(t *testing.T) {
 	}
 	after := count()
 	t.Logf("file descriptors, threads, goroutines: %v, then %v", before, after)
-	if after[0] > before[0] || after[1] > before[1]+2 || after[2] > before[2] {
+	// Go makes a few threads more when it is kept waiting; those that a card leaves would be one for each cycle.
+	if after[0] > before[0] || after[1] > before[1]+5 || after[2] > before[2] {
 		t.Errorf("file descriptors, threads, goroutines: %v, then %v", before, after)
 	}
 }
