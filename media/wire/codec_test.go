@@ -310,7 +310,7 @@ func TestNumbering(t *testing.T) {
 		var n numbering
 		given := map[uint16]uint16{} // the slot's number -> the player's, of the last 2^14
 		in, last, begun := uint16(r.Uint32()), uint16(0), false
-		for range 400 {
+		for run := range 400 {
 			length, out := r.IntN(300), r.IntN(2) == 0
 			if r.IntN(20) == 0 {
 				length += 40_000 // would derail SRTP
@@ -328,12 +328,15 @@ func TestNumbering(t *testing.T) {
 				last, begun, given[in] = got, true, got
 				delete(given, in-maxStretch)
 			}
-			checkAgain(t, &n, given, last)
+			checkNewest(t, &n, last)
+			if run%8 == 0 { // of all numbers there are: 33000 questions
+				checkAgain(t, &n, given)
+			}
 		}
 	}
 }
 
-func checkAgain(t *testing.T, n *numbering, given map[uint16]uint16, last uint16) {
+func checkAgain(t *testing.T, n *numbering, given map[uint16]uint16) {
 	t.Helper()
 	found := 0
 	for seq := range uint16(1 << 15) {
@@ -344,14 +347,18 @@ func checkAgain(t *testing.T, n *numbering, given map[uint16]uint16, last uint16
 			}
 		}
 	}
+	if found > maxStretch {
+		t.Fatalf("%d packets are found again", found)
+	}
+}
+
+func checkNewest(t *testing.T, n *numbering, last uint16) {
+	t.Helper()
 	if ask := []uint16{last}; n.begun {
 		n.ofSlot(ask)
 		if out, ok := n.again(ask[0]); !ok || out != last {
 			t.Fatalf("the newest packet, %d, is not found again: %d, %v", last, out, ok)
 		}
-	}
-	if found > maxStretch {
-		t.Fatalf("%d packets are found again", found)
 	}
 }
 
