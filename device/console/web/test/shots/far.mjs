@@ -1,24 +1,52 @@
 // The other end of the media connections: a browser page that answers offers with moving pictures and a tone, so that
 // the pages under test run their real WHIP and WHEP code.
 
-/** Opens the far end in a page of its own. */
-export async function farEnd(context) {
-  const page = await context.newPage();
-  await page.evaluate(prepare);
-  return {
-    answer: (kind, sdp) => page.evaluate(([k, s]) => window.answer(k, s), [kind, sdp]),
-    hangUp: () => page.evaluate(() => window.hangUp()),
-    /** Stops or resumes the pictures while the connection stays up. */
-    freeze: (on) => page.evaluate((f) => (window.frozen = f), on),
-  };
+/** The far end; its page is opened with the first offer, and paints and sounds only while somebody is connected. */
+export class Far {
+  #browser;
+  #page = null;
+
+  constructor(browser) {
+    this.#browser = browser;
+  }
+
+  async answer(kind, sdp) {
+    this.#page ??= this.#open();
+    const page = await this.#page;
+    return page.evaluate(([k, s]) => window.answer(k, s), [kind, sdp]);
+  }
+
+  /** Ends every connection; what is shown from then on moves again. */
+  async hangUp() {
+    await (await this.#page)?.evaluate(() => window.hangUp());
+  }
+
+  /** Stops or resumes the pictures while the connection stays up. */
+  async freeze(on) {
+    await (await this.#page)?.evaluate((f) => (window.frozen = f), on);
+  }
+
+  async #open() {
+    const page = await (await this.#browser.newContext()).newPage();
+    await page.evaluate(prepare);
+    return page;
+  }
 }
 
+/** For scenes without media, which may be shown beside one that has them. */
+export const NO_FAR = {
+  answer: () => Promise.reject(new Error("an offer from a scene that is not marked media: true")),
+  hangUp: async () => {},
+};
+
 function prepare() {
-  const peers = [];
+  let ends = []; // what closes each connection and its sources
+  window.frozen = false;
+
   const picture = (label, ground) => {
     const canvas = Object.assign(document.createElement("canvas"), { width: 640, height: 360 });
     const pen = canvas.getContext("2d");
-    setInterval(() => {
+    const timer = setInterval(() => {
       if (window.frozen) return;
       pen.fillStyle = ground;
       pen.fillRect(0, 0, 640, 360);
@@ -27,36 +55,51 @@ function prepare() {
       pen.fillText(label, 40, 180);
       pen.fillText((performance.now() / 1000).toFixed(1), 40, 250);
     }, 66);
+    ends.push(() => clearInterval(timer));
     return canvas.captureStream(15).getVideoTracks()[0];
   };
-  const tone = (hertz) => {
-    const audio = (window.audio ??= new AudioContext());
+  const tone = (audio, hertz) => {
     const sink = audio.createMediaStreamDestination();
     const source = new OscillatorNode(audio, { frequency: hertz });
     source.connect(new GainNode(audio, { gain: 0.3 })).connect(sink);
     source.start();
     return sink.stream.getAudioTracks()[0];
   };
-  const sources = { video: [picture("Wort", "#274b6d"), picture("Saal", "#3f5d3a")], audio: [tone(440), tone(660), tone(880)] };
-  window.frozen = false;
+  const sources = () => {
+    const audio = new AudioContext();
+    ends.push(() => audio.close());
+    return {
+      video: [() => picture("Wort", "#274b6d"), () => picture("Saal", "#3f5d3a")],
+      audio: [440, 660, 880].map((hertz) => () => tone(audio, hertz)),
+    };
+  };
+  const complete = (pc) =>
+    new Promise((resolve) => {
+      const look = () => pc.iceGatheringState === "complete" && resolve();
+      pc.addEventListener("icegatheringstatechange", look);
+      look();
+    });
 
   window.answer = async (kind, sdp) => {
     const pc = new RTCPeerConnection();
-    peers.push(pc);
+    ends.push(() => pc.close());
     await pc.setRemoteDescription({ type: "offer", sdp });
     if (kind === "whep") {
-      const used = { video: 0, audio: 0 };
+      const { video, audio } = sources();
       for (const transceiver of pc.getTransceivers()) {
-        const kindOf = transceiver.receiver.track.kind;
         transceiver.direction = "sendonly";
-        await transceiver.sender.replaceTrack(sources[kindOf][used[kindOf]++] ?? null);
+        const make = (transceiver.receiver.track.kind === "video" ? video : audio).shift();
+        await transceiver.sender.replaceTrack(make?.() ?? null);
       }
     }
     await pc.setLocalDescription(await pc.createAnswer());
-    while (pc.iceGatheringState !== "complete") await new Promise((resolve) => setTimeout(resolve, 20));
+    await complete(pc);
     return pc.localDescription.sdp;
   };
   window.hangUp = () => {
-    for (const pc of peers.splice(0)) pc.close();
+    const all = ends;
+    ends = [];
+    for (const end of all) end();
+    window.frozen = false;
   };
 }

@@ -1,15 +1,30 @@
 // Every page in the moments that matter: name, path, view, window, and what is done before the picture is taken.
 import { moments, reports, troubled } from "./council.mjs";
+import { until } from "./steps.mjs";
 import { OWNER, rooms } from "./technician.mjs";
 
+const both = (...tasks) => async (all) => {
+  for (const task of tasks) await task(all);
+};
+const seen = (selector, options) => ({ page }) => page.locator(selector, options).first().waitFor();
 const signIn = async ({ page }) => {
   await page.locator("#pin").fill("123456");
   await page.keyboard.press("Enter");
   await page.locator(".board").waitFor();
 };
+// Every picture of the page moves, one's own too, and both connections stand.
 const media = async ({ page }) => {
-  await page.locator('[data-slot="video.word"][data-flows="true"]').waitFor({ timeout: 15_000 });
+  await page.locator('[data-slot="video.word"][data-flows="true"]').waitFor();
+  await until("every picture moves", () =>
+    page.evaluate(() => {
+      const videos = [...document.querySelectorAll("video")].filter((video) => video.srcObject);
+      const waits = document.querySelector('.quality-connecting, [data-slot^="video."][data-flows="false"]');
+      const asks = document.querySelector(".own .notice-info");
+      return !waits && !asks && videos.every((video) => video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA);
+    }),
+  );
 };
+const frozen = both(media, ({ far }) => far.freeze(true), ({ page }) => page.locator('[data-slot="video.word"][data-flows="false"]').waitFor());
 const refuseDevices = () => {
   navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("no", "NotAllowedError"));
 };
@@ -23,20 +38,15 @@ export const holdSound = () => {
     return held ? Promise.reject(new DOMException("no", "NotAllowedError")) : play.call(this);
   };
 };
-const both = (...tasks) => async (all) => {
-  for (const task of tasks) await task(all);
-};
-const cut = async ({ page, mock }) => {
-  await mock.goAway();
-  await page.waitForTimeout(3200);
-};
+// The box goes, and the page says so.
+const cut = (says) => both(({ mock }) => mock.goAway(), seen(says));
 const click = (action) => ({ page }) => page.locator(`[data-action="${action}"]`).first().click();
 const tab = (name) => ({ page }) => page.locator(`#tab-${name}`).click();
 
-const settled = ({ page }) => page.waitForTimeout(300);
 const devicesTab = both(tab("devices"), ({ page }) => page.locator(".device").first().waitFor());
 const inTrouble = ({ mock }) => void (mock.devices = troubled());
 const tickAll = async ({ page }) => {
+  await page.locator("dialog[open]").waitFor();
   for (const box of await page.locator("dialog input[type=checkbox]").all()) await box.check();
 };
 const tested = both(click("selftest"), ({ page }) => page.locator(".verdict").waitFor());
@@ -82,8 +92,16 @@ const first = (name, lacks, more = {}) => ({
   ...more,
   before: ({ mock }) => void (mock.first = lacks),
 });
-const member = (name, view, more = {}) => ({ name: `member-${name}`, path: "/member#anna", view, settle: 2500, ...more });
-const screen = (name, view, more = {}) => ({ name: `screen-${name}`, path: "/screen#screen", view, ...HALL, ...more });
+const member = (name, view, more = {}) => ({ name: `member-${name}`, path: "/member#anna", view, media: true, ...more });
+const screen = (name, view, { act = () => {}, ...more } = {}) => ({
+  name: `screen-${name}`,
+  path: "/screen#screen",
+  view,
+  media: true,
+  ...HALL,
+  ...more,
+  act: both(seen(".screen:not(.screen-slate)"), act),
+});
 
 const annaFirst = () => {
   const view = moments.waiting();
@@ -128,7 +146,7 @@ export const scenes = [
   chair("silenced", moments.silenced),
   chair("faults", moments.faults),
   chair("unrecorded", moments.unrecorded),
-  chair("stale", moments.waiting, { act: cut }),
+  chair("stale", moments.waiting, { act: cut(".notice-loud") }),
   chair("english", moments.speaking, { language: "en" }),
   chair("portrait", moments.speaking, PORTRAIT),
   chair("zoom", moments.waiting, ZOOM),
@@ -141,7 +159,7 @@ export const scenes = [
   chair("refused", moments.speaking, {
     act: both(({ mock }) => void mock.refusals.push("limit"), click("next"), ({ page }) => page.locator(".refusal .notice").waitFor()),
   }),
-  chair("replaced", moments.waiting, { act: ({ mock }) => mock.gone("replaced") }),
+  chair("replaced", moments.waiting, { act: both(({ mock }) => mock.gone("replaced"), seen(".plain-card[role=alert]")) }),
 
   chair("alarm", moments.alarm),
   chair("alarm-over", moments.alarmOver),
@@ -160,7 +178,7 @@ export const scenes = [
   chair("opening-zoom", moments.red, { act: click("open"), ...ZOOM }),
   chair("opening-firm", moments.firm, { act: click("open") }),
   chair("opening-firm-english", moments.firm, { act: click("open"), language: "en" }),
-  chair("opening-healed", moments.oneRed, { act: both(click("open"), ({ mock }) => mock.change({ items: moments.ready().items })) }),
+  chair("opening-healed", moments.oneRed, { act: both(click("open"), ({ mock }) => mock.change({ items: moments.ready().items }), ({ page }) => page.locator("dialog .waivers li").first().waitFor({ state: "detached" })) }),
   chair("opening-refused", moments.red, {
     act: both(click("open"), tickAll, ({ mock }) => void mock.refusals.push("busy"), click("dialog-yes"), ({ page }) => page.locator("dialog .notice").waitFor()),
   }),
@@ -173,9 +191,11 @@ export const scenes = [
   chair("devices-english", moments.red, { act: both(inTrouble, devicesTab), language: "en" }),
   chair("devices-portrait", moments.red, { act: both(inTrouble, devicesTab), ...PORTRAIT }),
   chair("devices-zoom", moments.red, { act: both(inTrouble, devicesTab), ...ZOOM }),
-  chair("devices-none", moments.ready, { act: both(({ mock }) => void (mock.devices = []), tab("devices"), settled) }),
+  chair("devices-none", moments.ready, { act: both(({ mock }) => void (mock.devices = []), tab("devices"), seen(".house > p:not(.mode-hint)")) }),
   chair("devices-stale", moments.red, { act: both(devicesTab, ({ mock }) => void (mock.devices = null), ({ page }) => page.locator(".house .notice").waitFor()) }),
-  chair("selftest-running", moments.ready, { act: both(devicesTab, ({ mock }) => void (mock.selftest = new Promise(() => {})), click("selftest")), settle: 2500 }),
+  chair("selftest-running", moments.ready, {
+    act: both(devicesTab, ({ mock }) => void (mock.selftest = new Promise(() => {})), click("selftest"), seen(".selftest-time", { hasText: /^(?!0:0[01]$)/ })),
+  }),
   chair("selftest-go", moments.empty, { act: both(devicesTab, tested) }),
   chair("selftest-no-go", moments.ready, { act: both(({ mock }) => void (mock.report = reports.noGo()), devicesTab, tested) }),
   chair("selftest-english", moments.ready, { act: both(({ mock }) => void (mock.report = reports.noGo()), devicesTab, tested), language: "en", ...PORTRAIT }),
@@ -224,12 +244,12 @@ export const scenes = [
   service("install-too-many", rooms.offered, { act: both(click("install"), refusedWith("too_many_tries")), language: "en" }),
   service("install-refused", rooms.offered, { act: both(click("install"), refusedWith("sitting_open")) }),
   service("refused", rooms.refused),
-  service("installing", rooms.installing, { settle: 1600 }),
-  service("installing-english", rooms.installing, { settle: 1600, language: "en", ...PORTRAIT }),
+  service("installing", rooms.installing),
+  service("installing-english", rooms.installing, { language: "en", ...PORTRAIT }),
   service("installed", rooms.installed),
   service("reboot-pin", rooms.installed, { act: click("reboot") }),
   service("rebooting", rooms.rebooting),
-  service("rebooting-away", rooms.rebooting, { act: cut }),
+  service("rebooting-away", rooms.rebooting, { act: cut(".notice-loud") }),
   service("failed", rooms.failed),
   service("updated", rooms.updated),
   service("went-back", rooms.wentBack),
@@ -269,21 +289,21 @@ export const scenes = [
   }),
 
   { name: "member-no-link", path: "/member", view: moments.empty },
-  { name: "member-expired", path: "/member#unknown", view: moments.empty, language: "en" },
+  { name: "member-expired", path: "/member#unknown", view: moments.empty, act: seen('[data-action="retry"]'), language: "en" },
   member("ready", moments.ready, { act: media }),
   member("idle", moments.desk, { act: media, view: () => ({ ...moments.desk(), requests: [] }) }),
   member("listed", annaFirst, { act: media }),
-  member("devices", annaFirst, { act: both(media, ({ page }) => page.locator(".own summary").click(), ({ page }) => page.locator(".quality summary").click()) }),
+  member("devices", annaFirst, { act: both(media, ({ page }) => page.locator(".own summary").click(), ({ page }) => page.locator(".quality summary").click(), seen(".quality .facts div:nth-child(6)")) }),
   member("speaking", moments.speaking, { act: media }),
   member("swapped", moments.waiting, { act: both(media, click("swap")) }),
   member("silenced", annaSilenced, { act: media }),
-  member("denied", moments.waiting, { act: media, init: refuseDevices }),
-  member("denied-speaking", moments.speaking, { act: media, init: refuseDevices, language: "en" }),
-  member("sound-held", moments.waiting, { act: media, init: holdSound }),
+  member("denied", moments.waiting, { act: both(media, seen(".own .notice[role=alert]")), init: refuseDevices }),
+  member("denied-speaking", moments.speaking, { act: both(media, seen(".own .notice[role=alert]")), init: refuseDevices, language: "en" }),
+  member("sound-held", moments.waiting, { act: both(media, seen('[data-action="sound-on"]')), init: holdSound }),
   member("unrecorded", moments.unrecorded, { act: media }),
-  member("stale", moments.waiting, { act: both(media, cut) }),
-  member("frozen", moments.waiting, { act: both(media, ({ far }) => far.freeze(true)), settle: 4500 }),
-  member("replaced", moments.waiting, { act: both(media, ({ mock }) => mock.gone("replaced")) }),
+  member("stale", moments.waiting, { act: both(media, cut(".notice-loud"), seen(".quality-broken, .quality-connecting"), ({ page }) => page.locator('[data-flows="true"]').first().waitFor({ state: "detached" })) }),
+  member("frozen", moments.waiting, { act: frozen }),
+  member("replaced", moments.waiting, { act: both(media, ({ mock }) => mock.gone("replaced"), seen('[data-action="retry"]')) }),
   member("english", moments.speaking, { act: media, language: "en" }),
   member("portrait", moments.waiting, { act: media, ...PORTRAIT }),
   member("phone", moments.speaking, { act: media, ...PHONE }),
@@ -297,17 +317,17 @@ export const scenes = [
   screen("alarm", moments.alarm),
   screen("alarm-english", moments.alarmOver, { language: "en" }),
   screen("alarm-small", moments.alarm, { width: 1280, height: 720 }),
-  screen("alarm-lost", moments.alarm, { act: cut }),
+  screen("alarm-lost", moments.alarm, { act: cut(":text('Keine Verbindung zur Anlage')") }),
   screen("alarm-upright", moments.alarm, { width: 1080, height: 1920 }),
   screen("ready", moments.ready),
   screen("nobody", moments.empty),
   screen("desk", moments.desk),
   screen("remote", moments.speaking, { act: media }),
-  screen("remote-frozen", moments.speaking, { act: both(media, ({ far }) => far.freeze(true)), settle: 4500 }),
+  screen("remote-frozen", moments.speaking, { act: frozen }),
   screen("silenced", moments.silenced),
   screen("unrecorded", moments.unrecorded),
-  screen("lost", moments.speaking, { act: cut }),
+  screen("lost", moments.speaking, { act: cut(".screen-slate") }),
   screen("english", moments.speaking, { act: media, language: "en" }),
   screen("small", moments.desk, { width: 1280, height: 720 }),
-  { name: "screen-bad-link", path: "/screen#unknown", view: moments.empty, ...HALL },
+  { name: "screen-bad-link", path: "/screen#unknown", view: moments.empty, act: seen(".screen-slate", { hasText: "Dieser Anzeigelink gilt nicht" }), ...HALL },
 ];

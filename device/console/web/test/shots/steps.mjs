@@ -1,4 +1,6 @@
-// What walks are made of.
+// What scenes and walks are made of. Nothing here waits for a time: each waits for a condition, and LIMIT only says
+// when a condition counts as missed, on a machine however busy.
+export const LIMIT = 90_000;
 
 /** The element that has the focus. */
 export const focused = (page) =>
@@ -25,14 +27,70 @@ export async function tabTo(page, target, problems, limit = 80) {
   throw new Error(`${target} is not reached by keyboard`);
 }
 
+/** Whether both media connections of a member's page stand. */
+export const connected = (page) => page.evaluate(() => ["whip", "whep"].every((k) => window.__plenum.pcs[k]?.connectionState === "connected"));
+/** Waits until the large picture moves. */
+export const flows = (page) => page.locator('[data-slot="video.word"][data-flows="true"]').waitFor();
 /** The last command, as JSON. */
 export const last = (mock) => JSON.stringify(mock.commands.at(-1));
+
 /** Waits for something to become true. */
-export const until = async (what, test, ms = 20_000) => {
+export const until = async (what, test, ms = LIMIT) => {
   const end = Date.now() + ms;
-  while (Date.now() < end) {
+  for (;;) {
     if (await test()) return;
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    if (Date.now() >= end) throw new Error(`did not happen in ${ms / 1000} s: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  throw new Error(`did not happen in ${ms} ms: ${what}`);
 };
+
+const asked = new WeakMap(); // page → its calls that have no answer yet
+const LONG = /\/api\/v1\/(events|selftest)$/; // open for as long as they like
+
+/** Follows what a page asks for, so that quiet can tell. */
+export function follow(page) {
+  const open = new Set();
+  asked.set(page, open);
+  page.on("request", (request) => LONG.test(request.url()) || open.add(request));
+  page.on("requestfinished", (request) => open.delete(request));
+  page.on("requestfailed", (request) => open.delete(request));
+}
+
+/** How many calls to such an address a page waits for. */
+export async function waitsFor(page, path) {
+  await page.evaluate(() => 0); // what was sent before this is known after it
+  return [...asked.get(page)].filter((request) => new URL(request.url()).pathname === path).length;
+}
+
+/**
+ * Waits until everything that the page has sent so far is answered. Keys and clicks are sent to the page in order and
+ * a command goes out with its key, so after this one that did not arrive was never sent.
+ */
+export async function quiet(page) {
+  await page.evaluate(() => 0);
+  await until("every call is answered", () => asked.get(page).size === 0);
+}
+
+/** Waits until the page stands as it will stay: drawn, with its fonts and pictures, and what moves held where it begins. */
+export async function still(page) {
+  await page.evaluate(drawn);
+  await quiet(page);
+  await page.evaluate(drawn);
+}
+
+async function drawn() {
+  const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
+  const effects = () => new Promise((resolve) => setTimeout(resolve)); // Preact runs them after the frame
+  for (let i = 0; i < 2; i++) await frame().then(effects);
+  while (document.querySelector("dialog:not([open])")) await frame();
+  await document.fonts.ready;
+  await Promise.all([...document.images].map((image) => image.decode()));
+  for (const animation of document.getAnimations()) {
+    if (animation instanceof CSSTransition) animation.finish();
+    else {
+      animation.pause();
+      animation.currentTime = 0; // where a mark is strongest
+    }
+  }
+  await frame().then(frame);
+}

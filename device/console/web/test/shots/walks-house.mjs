@@ -1,6 +1,8 @@
 // Walks through what the house does by itself: alarms, devices, the self-test, and opening without a device.
 import { devices, items, moments, reports, troubled } from "./council.mjs";
-import { expectThat, focused, last, tabTo, until } from "./steps.mjs";
+import { expectThat, flows, focused, last, quiet, tabTo, until } from "./steps.mjs";
+
+const A_WHILE = 6000; // ms of the page's time: three looks at the devices, and not yet the silence of a broken stream
 
 async function signedIn(open, options) {
   const page = await open("/panel", options);
@@ -23,7 +25,7 @@ async function alarm({ mock, open, problems }) {
   expectThat(problems, `the alarm says ${text}`, /Alarm:\s+Die Sitzung ruht\. Bitte den Anweisungen im Saal folgen\./.test(text) && text.includes("Brandmeldekontakt Foyer") && /seit \d\d:\d\d:\d\d/.test(text));
   expectThat(problems, "no word that the contact is still on", (await page.locator(".alarm").innerText()).includes("Kontakt steht noch an"));
   expectThat(problems, "the alarm can be ended while its contact is on", (await page.locator('[data-action="all-clear"]').count()) === 0);
-  expectThat(problems, `title is ${await page.title()}`, (await page.title()).startsWith("Alarm"));
+  await until("the title says Alarm", async () => (await page.title()).startsWith("Alarm"));
 
   const sent = mock.commands.length;
   for (const action of ["next", "my-mic", "hold", "grant"]) {
@@ -34,7 +36,7 @@ async function alarm({ mock, open, problems }) {
   }
   const why = await page.locator('[data-action="grant"]').first().getAttribute("aria-describedby");
   expectThat(problems, "no reason why the word cannot be given", /niemand das Wort/.test(await page.locator(`#${why}`).innerText()));
-  await page.waitForTimeout(300);
+  await quiet(page);
   expectThat(problems, `a disabled button sent ${last(mock)}`, mock.commands.length === sent);
 
   mock.change({ alarm: { ...alarm, over: true } });
@@ -46,12 +48,14 @@ async function alarm({ mock, open, problems }) {
   expectThat(problems, "the harmless answer has not the focus", (await focused(page)).action === "dialog-no");
   await page.keyboard.press("Escape");
   await page.locator("dialog").waitFor({ state: "detached" });
+  await quiet(page);
   expectThat(problems, "Escape ended the alarm", mock.commands.length === sent);
   await page.keyboard.press("Enter");
   await page.locator("dialog[open]").waitFor();
   await tabTo(page, "dialog-yes", problems);
   await page.keyboard.press("Enter");
   await until("all_clear is sent", () => last(mock) === '{"name":"all_clear","body":{}}');
+  expectThat(problems, `with it ${mock.commands.length - sent} commands were sent`, mock.commands.length === sent + 1);
   await page.locator(".alarm").waitFor({ state: "detached" });
   expectThat(problems, `with the alarm the focus went to ${(await focused(page)).tag}`, (await focused(page)).tag === "MAIN");
   await tabTo(page, "grant", problems);
@@ -90,22 +94,21 @@ async function alarmMember({ mock, open, problems }) {
 async function alarmScreen({ mock, open, problems }) {
   mock.show(moments.speaking());
   const page = await open("/screen#screen", { width: 1920, height: 1080 });
-  const flows = () => page.locator('[data-slot="video.word"][data-flows="true"]').waitFor({ timeout: 20_000 });
-  await flows();
+  await flows(page);
   mock.change({ alarm: moments.alarm().alarm, speakers: [], word: { kind: "hall" } });
   await page.locator(".screen-alarmed").waitFor();
   const { width, height } = await page.locator(".screen-alarmed").boundingBox();
   expectThat(problems, `the alarm is ${width}x${height}`, width === 1920 && height === 1080);
   const { speakers, word } = moments.speaking();
   mock.change({ alarm: null, speakers, word });
-  await flows();
+  await flows(page);
   const connections = await page.evaluate(() => window.__plenum.connections.whep);
   expectThat(problems, `the alarm cost ${connections - 1} connections`, connections === 1);
   mock.change({ alarm: moments.alarm().alarm });
   await page.locator(".screen-alarmed").waitFor();
   await mock.goAway();
-  await page.waitForTimeout(3200);
-  expectThat(problems, "an alarm goes with the connection", (await page.locator(".screen-alarmed").count()) === 1);
+  await page.locator(".screen-alarmed", { hasText: "Keine Verbindung zur Anlage" }).waitFor();
+  expectThat(problems, "an alarm goes with the connection", (await page.locator(".screen-follow").count()) === 1);
 }
 
 /** Opening while required devices are red, by keyboard. */
@@ -113,24 +116,25 @@ async function opening({ mock, open, problems }) {
   const one = items([troubled()[0], ...devices().slice(1)]);
   mock.show({ ...moments.ready(), items: one });
   const page = await signedIn(open);
-  expectThat(problems, "no word of what is not ready", (await page.locator(".readiness").innerText()).includes("Nicht bereit: Totale (Kamera)"));
+  await page.locator(".readiness", { hasText: "Nicht bereit: Totale (Kamera)" }).waitFor();
   await tabTo(page, "open", problems);
   await page.keyboard.press("Enter");
   await page.locator("dialog[open]").waitFor();
+  await quiet(page);
   expectThat(problems, "opening did not ask", mock.commands.length === 0);
   const at = await focused(page);
   expectThat(problems, `the first question has not the focus but ${at.tag} ${at.action}`, at.action === "waive");
   const yes = page.locator('[data-action="dialog-yes"]');
   expectThat(problems, "opening is possible without a tick", (await yes.getAttribute("aria-disabled")) === "true");
   await page.keyboard.press("Space");
-  expectThat(problems, "opening is not possible with every tick", (await yes.getAttribute("aria-disabled")) === null);
+  await until("opening is possible with every tick", async () => (await yes.getAttribute("aria-disabled")) === null);
 
   mock.change({ items: items(troubled()) }); // another one fails while the chair reads
   await page.locator('[data-item="microphone/Saal"]').waitFor();
   expectThat(problems, "a new red device needs no tick", (await yes.getAttribute("aria-disabled")) === "true");
   await yes.focus();
   await page.keyboard.press("Enter");
-  await page.waitForTimeout(300);
+  await quiet(page);
   expectThat(problems, "a disabled button opened the sitting", mock.commands.length === 0);
   await page.locator('[data-item="camera/Totale"]').focus();
   await tabTo(page, "waive", problems);
@@ -138,6 +142,7 @@ async function opening({ mock, open, problems }) {
   await tabTo(page, "dialog-yes", problems);
   await page.keyboard.press("Enter");
   await until("open is sent with both names", () => last(mock) === '{"name":"open","body":{"overrides":["camera/Totale","microphone/Saal"]}}');
+  expectThat(problems, `with it ${mock.commands.length} commands were sent`, mock.commands.length === 1);
   await page.locator("dialog").waitFor({ state: "detached" });
   await until("the panel names them", async () => (await page.locator(".readiness").innerText()).includes("Trotz Ausfall eröffnet: Totale (Kamera), Saal (Mikrofon)"));
   await tabTo(page, "show-devices", problems);
@@ -157,6 +162,7 @@ async function openingRace({ mock, open, problems }) {
   await page.locator('[data-item="microphone/Saal"]').waitFor();
   await page.locator('[data-action="dialog-no"]').click();
   await page.locator("dialog").waitFor({ state: "detached" });
+  await quiet(page);
   expectThat(problems, "cancelling opened the sitting", mock.view.phase === "ready");
   expectThat(problems, "the refusal is not told", (await page.locator(".refusal").innerText()).includes("Erforderliche Geräte sind nicht bereit"));
 }
@@ -164,18 +170,20 @@ async function openingRace({ mock, open, problems }) {
 /** The devices follow the house while they are looked at, and only then; the self-test goes on behind other tabs. */
 async function house({ mock, open, problems }) {
   mock.show(moments.ready());
-  const page = await signedIn(open);
+  const page = await signedIn(open, { clock: true });
+  await page.clock.fastForward(A_WHILE);
+  await quiet(page);
   expectThat(problems, "devices are asked for before anybody looks", mock.deviceCalls === 0);
   await page.locator("#tab-list").focus();
   await page.keyboard.press("ArrowLeft");
-  expectThat(problems, "arrow keys do not reach the devices", (await focused(page)).id === "tab-devices");
+  await until("arrow keys reach the devices", async () => (await focused(page)).id === "tab-devices");
   await page.locator('[data-device="camera/Totale"].device-live').waitFor();
   mock.devices = troubled();
-  await page.locator('[data-device="camera/Totale"].device-lost').waitFor({ timeout: 5000 });
+  await page.locator('[data-device="camera/Totale"].device-lost').waitFor();
   mock.devices = null;
-  await page.locator(".house .notice").waitFor({ timeout: 5000 });
+  await page.locator(".house .notice").waitFor();
   mock.devices = devices();
-  await page.locator('[data-device="camera/Totale"].device-live').waitFor({ timeout: 5000 });
+  await page.locator('[data-device="camera/Totale"].device-live').waitFor();
 
   let finish;
   mock.selftest = new Promise((resolve) => (finish = resolve));
@@ -186,8 +194,11 @@ async function house({ mock, open, problems }) {
   await until("the self-test says that it runs", async () => (await live.innerText()).includes("Der Selbsttest läuft"));
   expectThat(problems, "a second self-test can be started", (await page.locator('[data-action="selftest"]').getAttribute("aria-disabled")) === "true");
   await page.locator("#tab-list").click();
+  await page.locator(".house").waitFor({ state: "detached" });
+  await quiet(page);
   const calls = mock.deviceCalls;
-  await page.waitForTimeout(2600);
+  await page.clock.fastForward(A_WHILE);
+  await quiet(page);
   expectThat(problems, "devices are asked for while nobody looks", mock.deviceCalls === calls);
   finish();
   await until("the outcome is announced on another tab", async () => /Selbsttest: Nicht bereit/.test((await page.locator(".kern-sr-only[aria-live]").allInnerTexts()).join()));

@@ -1,12 +1,14 @@
 // Walks through what a technician does at the panel, by keyboard.
 import { moments } from "./council.mjs";
-import { expectThat, focused, tabTo, until } from "./steps.mjs";
+import { expectThat, focused, quiet, tabTo, until, waitsFor } from "./steps.mjs";
 import { OWNER, rooms } from "./technician.mjs";
 
-async function atService({ mock, open }, room, view = moments.ready()) {
+const A_WHILE = 6000; // ms of the page's time: longer than from one look at the box to the next
+
+async function atService({ mock, open }, room, { view = moments.ready(), ...options } = {}) {
   mock.service = room;
   mock.show(view);
-  const page = await open("/panel");
+  const page = await open("/panel", options);
   await page.locator("#pin:focus").waitFor();
   await page.keyboard.type("123456");
   await page.keyboard.press("Enter");
@@ -20,12 +22,17 @@ const live = (page) => page.locator('.kern-sr-only[aria-live="polite"]').allInne
 /** From the note about a stick by the PIN and the progress to the restart and what became of it. */
 async function update(all) {
   const { mock, problems } = all;
-  const page = await atService(all, rooms.calm());
+  const page = await atService(all, rooms.calm(), { clock: true });
+  await page.clock.pauseAt(new Date(Date.now() + 3_600_000)); // from here to the next resume only as much goes by as is said
+  await quiet(page);
   const calls = mock.serviceCalls;
   Object.assign(mock.service, rooms.offered());
-  const note = page.locator('.readiness[role="status"]', { hasText: "PLENUM-140" });
-  await note.waitFor({ timeout: 8000 });
-  expectThat(problems, `the box is asked too often: ${mock.serviceCalls - calls}`, mock.serviceCalls - calls <= 3);
+  await page.clock.runFor(4_900);
+  await quiet(page);
+  expectThat(problems, `the box is asked too often: ${mock.serviceCalls - calls}`, mock.serviceCalls - calls <= 1);
+  await page.clock.runFor(A_WHILE - 4_900);
+  await page.clock.resume();
+  await page.locator('.readiness[role="status"]', { hasText: "PLENUM-140" }).waitFor();
   await tabTo(page, "show-service", problems);
   await page.keyboard.press("Enter");
   await page.locator('[data-update="offered"]').waitFor();
@@ -45,6 +52,7 @@ async function update(all) {
   await page.keyboard.press("Escape");
   await page.locator("dialog").waitFor({ state: "detached" });
   expectThat(problems, "Escape loses the place", (await focused(page)).action === "install");
+  await quiet(page);
   expectThat(problems, `Escape ordered ${order(mock)}`, mock.orders.length === 0);
   await page.keyboard.press("Enter");
   let answer;
@@ -53,9 +61,11 @@ async function update(all) {
   await page.keyboard.type(OWNER);
   await page.keyboard.press("Enter");
   await page.keyboard.press("Enter"); // once more, while the box has not answered
-  await page.waitForTimeout(200);
+  await until("the order is on its way", async () => (await waitsFor(page, "/api/v1/service/install")) > 0);
+  expectThat(problems, "a second Enter orders again", (await waitsFor(page, "/api/v1/service/install")) === 1);
   answer();
   await page.locator('[data-update="installing"]').waitFor();
+  await quiet(page);
   expectThat(problems, `ordered ${mock.orders.length} times ${order(mock)}`, mock.orders.length === 1 && order(mock) === `{"name":"install","body":{"pin":"${OWNER}"}}`);
   await until("the place is not lost with the button", async () => (await focused(page)).id === "tab-service");
 
@@ -63,22 +73,32 @@ async function update(all) {
   await reboot(page, mock, problems);
 }
 
+/** Notes in the page what a screen reader hears, what it has heard already first. */
+function listen() {
+  window.heard = [];
+  for (const region of document.querySelectorAll('.kern-sr-only[aria-live="polite"]')) {
+    const hear = () => region.innerText && !window.heard.includes(region.innerText) && window.heard.push(region.innerText);
+    hear();
+    new MutationObserver(hear).observe(region, { childList: true, characterData: true, subtree: true });
+  }
+}
+
 /** The bar moves with the box; a screen reader hears the quarters, on other tabs too. */
 async function progress(page, mock, problems) {
   const bar = page.locator('[role="progressbar"]');
   const width = () => bar.locator("div").evaluate((element) => element.getBoundingClientRect().width);
-  const heard = new Set();
+  await page.evaluate(listen);
   let before = -1;
   for (const percent of [7, 12, 26, 41, 58]) {
     mock.service.update = { ...mock.service.update, percent };
     await until(`the bar says ${percent}`, async () => (await bar.getAttribute("aria-valuenow")) === String(percent));
-    await page.waitForTimeout(1000);
-    const now = await width();
-    expectThat(problems, `the bar stands still at ${percent}`, now > before + 5);
-    before = now;
-    for (const text of await live(page)) if (text.startsWith("Update") || text.startsWith("Version")) heard.add(text);
+    await until(`the bar moves to ${percent}`, async () => (await width()) > before + 5);
+    await bar.evaluate((element) => Promise.all(element.getAnimations({ subtree: true }).map((moves) => moves.finished)));
+    before = await width();
   }
-  expectThat(problems, `a screen reader hears ${[...heard].join(" | ")}`, heard.size === 3);
+  const heard = () => page.evaluate(() => window.heard.filter((text) => /^(Update|Version)/.test(text)));
+  await until("the last quarter is said", async () => (await heard()).some((text) => text.includes("50")));
+  expectThat(problems, `a screen reader hears ${(await heard()).join(" | ")}`, (await heard()).length === 3);
   await page.locator("#tab-list").click();
   mock.service.update = { ...mock.service.update, state: "installed", percent: 100 };
   await until("the end is said on another tab", async () => (await live(page)).some((text) => text.includes("Version 1.4.0 ist installiert")));
@@ -94,12 +114,12 @@ async function reboot(page, mock, problems) {
   await page.keyboard.press("Enter");
   await page.locator('[data-update="rebooting"]').waitFor();
   await mock.goAway();
-  await page.locator(".alarms .notice").waitFor({ timeout: 15_000 });
+  await page.locator(".alarms .notice").waitFor();
   mock.service = rooms.updated();
+  const loaded = page.waitForEvent("load");
   mock.comeBack();
-  const loaded = page.waitForEvent("load", { timeout: 20_000 });
   await loaded; // the pages of the new version
-  await page.locator(".outcome").waitFor({ timeout: 15_000 });
+  await page.locator(".outcome").waitFor();
   expectThat(problems, "the outcome is not told on the list", (await page.locator(".outcome").innerText()).includes("Update gelungen: Version 1.4.0"));
   await tabTo(page, "show-service", problems);
   await page.keyboard.press("Enter");
@@ -113,14 +133,14 @@ async function reboot(page, mock, problems) {
 /** During a sitting a stick is noticed and nothing can be ordered; the note can be closed and comes back with the next stick. */
 async function sitting(all) {
   const { mock, problems } = all;
-  const page = await atService(all, { ...rooms.offered(), sitting: true }, moments.speaking());
+  const page = await atService(all, { ...rooms.offered(), sitting: true }, { view: moments.speaking() });
   await page.locator('[data-action="dismiss-stick"]').waitFor();
   expectThat(problems, "the note leads away from the sitting", (await page.locator('[data-action="show-service"]').count()) === 0);
   await tabTo(page, "dismiss-stick", problems);
   await page.keyboard.press("Enter");
   await page.locator('[data-action="dismiss-stick"]').waitFor({ state: "detached" });
   mock.service = { ...mock.service, sticks: [{ ...mock.service.sticks[0], id: "another" }] };
-  await page.locator('[data-action="dismiss-stick"]').waitFor({ timeout: 8000 });
+  await page.locator('[data-action="dismiss-stick"]').waitFor();
   await page.locator("#tab-service").click();
   for (const action of ["install", "reset"]) {
     const button = page.locator(`[data-action="${action}"]`);
@@ -195,6 +215,7 @@ async function firstBoot({ mock, open, problems }) {
   await page.keyboard.type("123456");
   await page.keyboard.press("Enter");
   await words("zu leicht zu erraten");
+  await quiet(page);
   expectThat(problems, "a weak PIN was sent", mock.orders.length === 0);
   await page.locator("#step").fill(OWNER);
   await page.keyboard.press("Enter");
@@ -220,13 +241,17 @@ async function firstBoot({ mock, open, problems }) {
 async function noAppliance(all) {
   const { mock, open, problems } = all;
   mock.show(moments.ready());
-  const page = await open("/panel");
+  const page = await open("/panel", { clock: true });
   let asked = 0;
   page.on("request", (request) => request.url().includes("/service") && asked++);
   await page.keyboard.type("123456");
   await page.keyboard.press("Enter");
   await page.locator(".board").waitFor();
-  await page.waitForTimeout(6000);
+  for (let i = 0; i < 3; i++) {
+    await quiet(page);
+    await page.clock.fastForward(A_WHILE);
+  }
+  await quiet(page);
   expectThat(problems, `asked ${asked} times`, asked <= 2);
   expectThat(problems, "there is a technician's area", (await page.locator("#tab-service").count()) === 0);
 }
