@@ -194,13 +194,23 @@ async function technician(all) {
     await page.keyboard.press("Enter");
     await page.locator("#step").waitFor();
     await page.keyboard.type(OWNER);
+    const ordered = Date.now();
     await page.keyboard.press("Enter");
     await page.locator(`[data-technician="${on ? "on" : "off"}"]`).waitFor();
     await page.locator("dialog").waitFor({ state: "detached" });
     expectThat(problems, `ordered ${order(mock)}`, order(mock) === `{"name":"technician","body":{"pin":"${OWNER}","on":${on}}}`);
     expectThat(problems, "the place is lost with the dialog", (await focused(page)).action === "technician");
-    if (on) expectThat(problems, "no time is left", /noch (29:5\d|30:00)/.test(await page.locator(".mode-left").innerText()));
+    if (on) await timeLeft(page, mock, ordered, problems);
   }
+}
+
+/** The time left is told as it was at some moment between the order and now. */
+async function timeLeft(page, mock, ordered, problems) {
+  const text = await page.locator(".mode-left").innerText();
+  const [, minutes, seconds] = /noch (\d+):(\d\d)/.exec(text) ?? [];
+  const told = 1000 * (60 * minutes + Number(seconds));
+  const end = mock.service.technician.until.getTime();
+  expectThat(problems, `the time left is told as ${text}`, told <= end - ordered && told >= end - Date.now() - 1000);
 }
 
 /** A new box: the owner's PIN, the chair's, and then the panel; all by keyboard. */
