@@ -20,5 +20,6 @@ export default defineConfig({
     rollupOptions: { input: ["index", "panel", "member", "screen"].map(page) },
   },
   css: { postcss: { plugins: [usedKern(new URL("./src", import.meta.url).pathname)] } },
-  test: { isolate: false, include: ["test/unit/**/*.test.ts"], environment: "node" },
+  // A limit for a machine that has other things to do; no test waits for it.
+  test: { testTimeout: 60_000, hookTimeout: 60_000, isolate: false, include: ["test/unit/**/*.test.ts"], environment: "node" },
 });
