@@ -66,11 +66,11 @@ func TestBadSticks(t *testing.T) {
 		german string
 	}{
 		{"full at once", 1, syscall.ENOSPC, false, ErrFull, "Der Stick ist voll"},
-		{"full later", 600_000, syscall.ENOSPC, false, ErrFull, "Der Stick ist voll"},
+		{"full later", 150_000, syscall.ENOSPC, false, ErrFull, "Der Stick ist voll"},
 		{"pulled at once", 1, syscall.EIO, false, ErrPulled, "abgezogen"},
-		{"pulled later", 600_000, syscall.ENODEV, false, ErrPulled, "abgezogen"},
-		{"given up by the kernel", 600_000, syscall.EROFS, false, ErrPulled, "abgezogen"},
-		{"pulled, and told first", 600_000, nil, true, ErrPulled, "abgezogen"},
+		{"pulled later", 150_000, syscall.ENODEV, false, ErrPulled, "abgezogen"},
+		{"given up by the kernel", 150_000, syscall.EROFS, false, ErrPulled, "abgezogen"},
+		{"pulled, and told first", 150_000, nil, true, ErrPulled, "abgezogen"},
 	} {
 		for _, key := range []string{"", "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"} {
 			t.Run(tt.name+key[:min(3, len(key))], func(t *testing.T) {
@@ -79,7 +79,7 @@ func TestBadSticks(t *testing.T) {
 				write(t, filepath.Join(dir, "holiday.jpg"), "mine")
 				var d *Diag
 				unmounted := 0
-				d = New(Options{Now: at, Sources: []Source{noise("log.txt", 12_000)}, Recipient: func() string { return key },
+				d = New(Options{Now: at, Sources: []Source{noise("log.txt", 3_000)}, Recipient: func() string { return key },
 					Mount:   func(context.Context, string) (string, error) { return dir, nil },
 					Unmount: func(ctx context.Context, _ string) error { unmounted++; return ctx.Err() },
 					open: func(dir string) (target, error) {
@@ -193,9 +193,9 @@ func inside() error {
 		cut        bool
 	}{
 		{"too small", "1m", 0, false, ErrFull, false},
-		{"small", "4m", 0, false, nil, true},
-		{"filled meanwhile", "4m", 0, true, ErrFull, false},
-		{"read-only", "4m", syscall.MS_RDONLY, false, ErrReadOnly, false},
+		{"small", "2m", 0, false, nil, true},
+		{"filled meanwhile", "2m", 0, true, ErrFull, false},
+		{"read-only", "2m", syscall.MS_RDONLY, false, ErrReadOnly, false},
 	} {
 		if err := syscall.Mount("none", dir, "tmpfs", tt.flags, "size="+tt.size); err != nil {
 			return fmt.Errorf("%s: %w", tt.name, err)
