@@ -58,6 +58,8 @@ async function inOneBrowser(executable, tasks, atOnce, places) {
     for (let task; browser.isConnected() && (task = next(waiting, underWay)); ) {
       underWay.add(task);
       const { problems, kept } = await slot.run(task);
+      // A browser that ends closes its windows first: what comes of that is no fault of the scene.
+      if (problems.some((text) => /has been closed|open a new tab/.test(text))) await Promise.race([died, new Promise((resolve) => setTimeout(resolve, 5000))]);
       if (!browser.isConnected()) return; // told below, once for all
       underWay.delete(task);
       tell(result, task.name, problems, kept);
@@ -68,7 +70,7 @@ async function inOneBrowser(executable, tasks, atOnce, places) {
   const all = Array.from({ length: Math.min(atOnce, tasks.length) }, () => work(new Slot({ browser, far, ...places })));
   await Promise.race([Promise.all(all), died]); // not every call to a browser that died comes back
   if (!browser.isConnected()) {
-    console.log(`Chromium ended in the middle of ${[...underWay].map(({ name }) => name).join(", ")}; ${waiting.length} more were not shown. It may have been killed for want of memory (dmesg tells): run again with less beside it.`);
+    console.log(`Chromium ended in the middle of ${[...underWay].map(({ name }) => name).join(", ")}; ${waiting.length} more were not shown. It was ended from outside, by somebody or for want of memory (dmesg tells): run again.`);
   }
   await browser.close().catch(() => {}); // gone already
   if (result.failed.length > 0) console.log(`failed: ${result.failed.join(" ")}`);
