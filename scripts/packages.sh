@@ -1,23 +1,43 @@
 #!/bin/sh
 # Installs the Debian packages named, if any is missing. Elsewhere it says what is needed and goes on.
 set -eu
-missing=""
 if ! command -v dpkg-query >/dev/null 2>&1; then
     echo "This is not Debian: make sure the equivalents of these are installed: $*" >&2
     exit 0
 fi
-for p in "$@"; do
-    [ "$(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null)" = installed ] || missing="$missing $p"
-done
+absent() {
+    for p in "$@"; do
+        [ "$(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null)" = installed ] || printf ' %s' "$p"
+    done
+}
+[ -n "$(absent "$@")" ] || exit 0
+# Parts that run at the same time ask for packages one after the other: the second one may find them there.
+exec 9>"${TMPDIR:-/tmp}/plenum-packages.$(id -u).lock"
+! command -v flock >/dev/null 2>&1 || flock 9
+missing=$(absent "$@")
 [ -n "$missing" ] || exit 0
 
 echo "Installing Debian packages:$missing"
 as_root=""
 if [ "$(id -u)" != 0 ]; then
-    command -v sudo >/dev/null 2>&1 || { echo "Run as root: apt-get install$missing" >&2; exit 1; }
+    command -v sudo >/dev/null 2>&1 || { echo "These Debian packages are missing and only root can install them. Run as root: apt-get install$missing" >&2; exit 1; }
     as_root=sudo
 fi
 export DEBIAN_FRONTEND=noninteractive
-$as_root apt-get update -qq || echo "apt-get update failed, going on with the package lists that are here" >&2
+# Waits for another apt, tries a download again that broke off, and shows what it says only when it fails.
+said=$(mktemp)
+trap 'rm -f "$said"' EXIT
+apt() { $as_root apt-get -qq -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 "$@" >"$said" 2>&1; }
+reached=yes
+apt update || reached=no
 # shellcheck disable=SC2086
-$as_root apt-get install -y -qq --no-install-recommends $missing >/dev/null || { echo "These Debian packages could not be installed:$missing" >&2; exit 1; }
+if ! apt install -y --no-install-recommends $missing; then
+    cat "$said" >&2
+    # apt-get update calls an archive that it did not reach a warning.
+    if [ $reached = no ] || grep -qE 'Temporary failure resolving|Could not (resolve|connect)|Unable to connect|Network is unreachable|Connection (refused|timed out)' "$said"; then
+        echo "The Debian packages$missing could not be installed: the package archive was not reached. Check the network and the package sources, then run it again." >&2
+    else
+        echo "The Debian packages$missing could not be installed: see what apt says above, then run it again (apt-get -f install mends a half-made one)." >&2
+    fi
+    exit 1
+fi

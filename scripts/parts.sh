@@ -1,0 +1,51 @@
+#!/bin/bash
+# Runs targets of the Makefile one after the other (those joined by + at the same time), stops at the first that fails, says
+# how long each takes, and ends with one line that tells all of them. What a part prints is kept in run/log/PART.log.
+# Usage: parts.sh NAME PART[+PART...]...
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit
+name=$1
+shift
+logs=$PWD/run/log
+mkdir -p "$logs"
+began=$SECONDS
+
+# run PART PREFIX: its output on the screen, each line behind the prefix, and in its log; how it ended and its seconds in $logs/PART.end.
+run() {
+    local start=$SECONDS
+    "${MAKE:-make}" --no-print-directory "$1" 2>&1 | tee "$logs/$1.log" | sed -u "s/^/$2/"
+    echo "${PIPESTATUS[0]} $((SECONDS - start))" >"$logs/$1.end"
+}
+
+passed="" failed="" n=0
+for group in "$@"; do
+    n=$((n + 1))
+    echo "== ${group//+/ and } ($n of $#, $((SECONDS - began)) s so far)"
+    IFS=+ read -ra parts <<<"$group"
+    if [ ${#parts[@]} = 1 ]; then
+        run "$group" ""
+    else
+        for part in "${parts[@]}"; do run "$part" "[$part] " & done
+        wait
+    fi
+    for part in "${parts[@]}"; do
+        read -r code seconds <"$logs/$part.end"
+        rm -f "$logs/$part.end"
+        if [ "$code" = 0 ]; then
+            passed="$passed${passed:+, }$part $seconds s"
+            echo "== $part: passed in $seconds s"
+        else
+            failed="$failed${failed:+ and }$part after $seconds s; what it printed: $logs/$part.log"
+        fi
+    done
+    if [ -n "$failed" ]; then
+        shift "$n"
+        rest=$*
+        echo
+        echo "make $name: FAILED in $failed"
+        echo "make $name: passed: ${passed:-nothing}${rest:+; not run: ${rest//+/ }}"
+        exit 1
+    fi
+done
+echo
+echo "make $name: all parts passed in $((SECONDS - began)) s: $passed"
