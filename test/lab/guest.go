@@ -17,9 +17,6 @@ import (
 	"plenum/test/lab/frame"
 )
 
-// commandLimit is how long a command may take when its context has no deadline.
-const commandLimit = 2 * time.Minute
-
 // ExitError is a command that ran in the guest and did not end well.
 type ExitError struct {
 	Command  string
@@ -42,7 +39,7 @@ func (e *ExitError) Error() string {
 }
 
 // Run runs a command in the guest's bash as root and gives what it printed, on both outputs in the order it came. Its
-// time is the context's, else two minutes; it is kept in the guest too, where the whole process group is killed.
+// time is the context's, else Patience; it is kept in the guest too, where the whole process group is killed.
 func (v *VM) Run(ctx context.Context, command string) (string, error) {
 	var out bytes.Buffer
 	err := v.Stream(ctx, command, &out, &out)
@@ -61,12 +58,12 @@ func (v *VM) Must(t testing.TB, command string) string {
 
 // Stream is Run that hands the output on as it comes. The writers are called by one goroutine.
 func (v *VM) Stream(ctx context.Context, command string, stdout, stderr io.Writer) error {
-	limit := commandLimit
+	limit := Patience
 	if d, ok := ctx.Deadline(); ok {
 		limit = max(time.Until(d), time.Millisecond)
 	}
 	// The guest is to end it first: then it is known that it was the time, and nothing of it is left.
-	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit+10*time.Second)
+	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit+time.Minute)
 	defer cancel()
 	defer context.AfterFunc(ctx, func() {
 		if errors.Is(ctx.Err(), context.Canceled) {
@@ -126,7 +123,7 @@ func (v *VM) within(ctx context.Context) (context.Context, context.CancelFunc) {
 	if _, ok := ctx.Deadline(); ok {
 		return ctx, func() {}
 	}
-	return context.WithTimeout(ctx, commandLimit)
+	return context.WithTimeout(ctx, Patience)
 }
 
 func (v *VM) call(ctx context.Context, c frame.Call, data io.Reader) error {
@@ -222,7 +219,7 @@ func (v *VM) broken(ctx context.Context, err error) error {
 	}
 	switch {
 	case off:
-		return ErrOff
+		return v.off()
 	case ctx.Err() != nil:
 		return fmt.Errorf("no answer from the agent: %w", ctx.Err())
 	}

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"strings"
 	"sync"
@@ -76,16 +77,18 @@ func chamber(port, seats int, units *sim.Sim) config.Config {
 	return c
 }
 
-// unitTone makes the microphones hear something from power-on.
+// unitTone makes the microphones hear something from power-on, and again after its card was pulled.
 const unitTone = `[Unit]
 After=lab-devices.service
+StartLimitIntervalSec=0
 [Service]
 ExecStart=/usr/bin/speaker-test -D hw:Saal,1,0 -c 2 -r 48000 -F S16_LE -t sine -f 440 -X
 Restart=always
+RestartSec=500ms
 `
 
 // powerOn builds the chamber and switches it on. Nothing is touched after that.
-func powerOn(t *testing.T, change func(*config.Config)) *hall {
+func powerOn(t *testing.T) *hall {
 	t.Helper()
 	units, err := sim.New(sim.Options{Units: 24, Chair: 1, Baud: 57600})
 	if err != nil {
@@ -97,25 +100,35 @@ func powerOn(t *testing.T, change func(*config.Config)) *hall {
 	wg.Go(func() { _ = units.Run(ctx) })
 	t.Cleanup(func() { cancel(); wg.Wait(); units.Close() })
 	h.cfg = chamber(h.port, 24, units)
-	if change != nil {
-		change(&h.cfg)
-	}
-	var text bytes.Buffer
-	if err := toml.NewEncoder(&text).Encode(h.cfg); err != nil {
-		t.Fatal(err)
-	}
 	h.vm = lab.Boot(t, guest(t), lab.Options{
 		Memory:  1024,
 		Forward: []lab.Forward{{Proto: "tcp", Guest: h.port, Host: h.port}, {Proto: "udp", Guest: h.port, Host: h.port}},
 		Plugged: []lab.Device{{ID: "desks", Kind: lab.Adapter, Serial: deskSerial}, {ID: "card", Kind: lab.Sound, Serial: "HALL"}},
 		Files: []lab.File{
-			{Path: "/etc/plenum/plenum.toml", Data: text.Bytes()},
+			{Path: "/etc/plenum/plenum.toml", Data: encode(t, h.cfg)},
 			{Path: "/etc/systemd/system/lab-tone.service", Data: []byte(unitTone)},
 			{Path: "/etc/systemd/system/plenumd.service.d/tone.conf", Data: []byte("[Unit]\nWants=lab-tone.service\n")},
 		},
 	})
 	wg.Go(func() { h.cable(ctx) })
 	return h
+}
+
+// encode is a configuration as a file.
+func encode(t *testing.T, c config.Config) []byte {
+	t.Helper()
+	var text bytes.Buffer
+	if err := toml.NewEncoder(&text).Encode(c); err != nil {
+		t.Fatal(err)
+	}
+	return text.Bytes()
+}
+
+// in is the hall for a part of a test.
+func (h *hall) in(t *testing.T) *hall {
+	part := *h
+	part.t = t
+	return &part
 }
 
 // cable joins the adapter's far end with the simulated desks for as long as the test runs. The desks' end stays plugged in
@@ -177,39 +190,42 @@ func (h *hall) devices() map[string]health.Item {
 	return all
 }
 
-// becomes waits until a device is in a state, and gives how long it took.
-func (h *hall) becomes(id string, state health.State, within time.Duration) time.Duration {
+// becomes waits until a device is in a state, or well where that is to be live, and gives how long it took.
+func (h *hall) becomes(id string, state health.State) time.Duration {
 	h.t.Helper()
 	began := time.Now()
 	var last health.Item
-	h.until(within, id+" "+string(state), func() bool { last = h.devices()[id]; return last.State == state }, func() string { return fmt.Sprintf("%+v", last) })
+	h.until(id+" "+string(state), func() bool {
+		last = h.devices()[id]
+		return last.State == state || state == health.Live && lab.Well(last)
+	}, func() string { return fmt.Sprintf("%+v", last) })
 	return time.Since(began)
 }
 
-// until waits for the guest, which is slow and shares its cores with everybody.
-func (h *hall) until(within time.Duration, what string, ok func() bool, last func() string) {
+// until waits for the guest.
+func (h *hall) until(what string, ok func() bool, last func() string) {
 	h.t.Helper()
-	for end := time.Now().Add(within); !ok(); time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(lab.Patience); !ok(); time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(end) {
 			said := ""
 			if last != nil {
 				said = last()
 			}
 			log, _ := h.vm.Run(context.Background(), "journalctl -u plenumd -o cat --no-pager | grep -v 'ran dry' | tail -n 40; top -b -n2 -d3 | awk '/^top/{n++} n==2' | head -15")
-			h.t.Fatalf("not seen within %v: %s: %s\n%s", within, what, said, log)
+			h.t.Fatalf("not seen within %v: %s: %s\n%s", lab.Patience, what, said, log)
 		}
 	}
 }
 
 // live waits until everything the configuration names is live.
-func (h *hall) live(within time.Duration) {
+func (h *hall) live() {
 	h.t.Helper()
 	var bad []string
-	h.until(within, "every device live", func() bool {
+	h.until("every device live", func() bool {
 		all := h.devices()
 		bad = nil
 		for _, it := range all {
-			if it.State != health.Live {
+			if !lab.Well(it) {
 				bad = append(bad, fmt.Sprintf("%s %s (%s)", it.ID, it.State, it.Reason))
 			}
 		}
@@ -230,12 +246,26 @@ func (h *hall) pull(name, how string) {
 	h.vm.Must(h.t, fmt.Sprintf("echo pull-%s > /sys/devices/platform/gpio-sim.*/gpiochip*/sim_gpio%d/pull", how, n))
 }
 
+// freePort is a port that nobody has by TCP or UDP. It lies below those that the kernel hands out to whoever connects
+// somewhere, so that nobody gets it before QEMU does.
 func freePort(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		n := 20000 + rand.IntN(10000)
+		address := fmt.Sprintf("127.0.0.1:%d", n)
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			continue
+		}
+		u, err := net.ListenPacket("udp", address)
+		if err == nil {
+			u.Close()
+		}
+		l.Close()
+		if err == nil {
+			return n
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatal("of a hundred ports of 127.0.0.1 between 20000 and 30000 none is free: end what listens there, ss -lntup lists it")
+	return 0
 }

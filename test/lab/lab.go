@@ -42,9 +42,12 @@ func Build(ctx context.Context, log io.Writer) (Image, error) {
 	return Image{Dir: dir}, err
 }
 
+// Soak reports whether this is make soak: hours on a machine with nothing else to do, where times are judged too.
+func Soak() bool { return os.Getenv("PLENUM_SOAK") != "" }
+
 // Cycles is how often something is to be repeated: short in make test, long in make soak.
 func Cycles(short, long int) int {
-	if os.Getenv("PLENUM_SOAK") != "" {
+	if Soak() {
 		return long
 	}
 	return short

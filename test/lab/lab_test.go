@@ -34,19 +34,16 @@ func TestMain(m *testing.M) {
 // guest is the image for lab.Boot.
 func guest(testing.TB) lab.Image { return built }
 
-// TestSuites runs the tests that other packages have for the lab, in one guest.
-func TestSuites(t *testing.T) {
-	suites, err := lab.Suites("hal", "media", "device")
+// suites runs the tests that other packages have for the lab.
+func suites(t *testing.T, vm *lab.VM) {
+	all, err := lab.Suites("hal", "media", "device")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(suites) == 0 {
+	if len(all) == 0 {
 		t.Fatal("no package has tests for the lab")
 	}
-	vm := lab.Boot(t, guest(t), lab.Options{Memory: 1024, Plugged: []lab.Device{
-		{ID: "desks", Kind: lab.Adapter, Serial: "DESK24"}, {ID: "hall", Kind: lab.Sound, Serial: "HALL"},
-	}})
-	for _, s := range suites {
+	for _, s := range all {
 		t.Run(s.Package, func(t *testing.T) { vm.RunTests(t, s) })
 	}
 }

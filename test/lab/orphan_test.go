@@ -4,11 +4,13 @@ package lab
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -49,4 +51,30 @@ func TestQEMUDoesNotOutliveUs(t *testing.T) {
 		time.Sleep(20 * time.Millisecond)
 	}
 	t.Error("QEMU goes on without us")
+}
+
+// TestQEMUThatDiesIsToldOf: whoever has an order for it is told that it is gone, what it said, and what to do.
+func TestQEMUThatDiesIsToldOf(t *testing.T) {
+	dir, err := newFolder()
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := &VM{opt: Options{Name: "dies"}, dir: dir, ports: map[key]int{}, logs: filepath.Join(t.TempDir(), "dies")}
+	defer v.Close()
+	v.proc, err = start([]string{"-S", "-M", "none", "-display", "none", "-nodefaults", "-qmp", "unix:" + comma(v.path("qmp")) + ",server=on,wait=off"}, v.logs+".qemu")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := v.proc.connect(t.Context(), v.path("qmp")); err != nil {
+		t.Fatal(err)
+	}
+	if err := v.proc.cmd.Process.Signal(syscall.SIGSEGV); err != nil {
+		t.Fatal(err)
+	}
+	<-v.proc.qmp.Done()
+	err = v.Plug(t.Context(), Device{ID: "keys", Kind: Keyboard})
+	if !errors.Is(err, ErrOff) || !strings.Contains(err.Error(), "plugging keys in: dies is off: the boot ended as \"killed\" (QEMU: signal: segmentation fault") ||
+		!strings.Contains(err.Error(), "run it again") || strings.Contains(err.Error(), "\n") {
+		t.Errorf("%v", err)
+	}
 }

@@ -28,6 +28,7 @@ import (
 
 	"plenum/media/capture"
 	"plenum/media/codec"
+	"plenum/test/lab"
 )
 
 // peer is a remote member on the host: it plays the sitting, decodes what it gets, and can publish.
@@ -51,7 +52,7 @@ func newPeer(t *testing.T, base, token string, ca []byte) *peer {
 		t.Fatal("the box gave no CA")
 	}
 	return &peer{t: t, base: base, token: token, pictures: map[string]image.Image{}, keys: map[string]int{}, packets: map[string]int{}, sound: map[string][]int16{},
-		http: &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}}}
+		http: &http.Client{Timeout: lab.Patience, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}}}
 }
 
 // connection is a peer connection by the house's crypto profile.

@@ -13,20 +13,17 @@ import (
 	"plenum/test/lab/qmp"
 )
 
-// plugLimit is how long plugging and unplugging may take.
-const plugLimit = time.Minute
-
 // Plug plugs a device into a USB port. It stays plugged in over power cuts. When Plug returns the guest may not have
 // noticed yet.
 func (v *VM) Plug(ctx context.Context, d Device) error {
-	ctx, cancel := context.WithTimeout(ctx, plugLimit)
+	ctx, cancel := context.WithTimeout(ctx, Patience)
 	defer cancel()
 	q, err := v.QMP()
 	if err != nil {
 		return fmt.Errorf("plugging %s in: %w", d.ID, err)
 	}
 	if err := v.add(ctx, q, d); err != nil {
-		return err
+		return fmt.Errorf("plugging %s in: %w", d.ID, v.ordered(err))
 	}
 	v.mu.Lock()
 	v.devices = append(v.devices, d)
@@ -36,7 +33,7 @@ func (v *VM) Plug(ctx context.Context, d Device) error {
 
 // Unplug takes a device out and waits until the guest has let go of it.
 func (v *VM) Unplug(ctx context.Context, id string) error {
-	ctx, cancel := context.WithTimeout(ctx, plugLimit)
+	ctx, cancel := context.WithTimeout(ctx, Patience)
 	defer cancel()
 	q, err := v.QMP()
 	if err != nil {
@@ -53,12 +50,12 @@ func (v *VM) Unplug(ctx context.Context, id string) error {
 		return fmt.Errorf("%s is not plugged in", id)
 	}
 	if err := q.Del(ctx, id); err != nil {
-		return err
+		return fmt.Errorf("unplugging %s: %w", id, v.ordered(err))
 	}
 	v.mu.Lock()
 	v.devices = slices.DeleteFunc(v.devices, func(d Device) bool { return d.ID == id })
 	v.mu.Unlock()
-	return v.removeEnd(ctx, q, d)
+	return v.ordered(v.removeEnd(ctx, q, d))
 }
 
 // add makes the host's end of a device, then the device.
@@ -99,10 +96,7 @@ func (v *VM) add(ctx context.Context, q *qmp.Conn, d Device) error {
 			err = errors.Join(err, v.removeEnd(ctx, q, d))
 		}
 	}
-	if err != nil {
-		return fmt.Errorf("plugging %s in: %w", d.ID, err)
-	}
-	return nil
+	return err
 }
 
 // removeEnd removes the host's end of a device that is out.

@@ -5,33 +5,28 @@ package lab_test
 import (
 	"context"
 	"errors"
+	"io"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"plenum/test/lab"
 )
 
-// TestPowerCut: what the guest has flushed is there after a cut, ports and plugs are the same, and nobody waits for a
-// machine that is off.
-func TestPowerCut(t *testing.T) {
-	t.Parallel()
-	vm := lab.Boot(t, guest(t), lab.Options{
-		Files:   []lab.File{{Path: "/etc/plenum/lab/deep.txt", Mode: 0o640, Data: []byte("put before the first boot")}},
-		Plugged: []lab.Device{{ID: "desks", Kind: lab.Adapter, Serial: "DESK24"}},
-		Forward: []lab.Forward{{Proto: "tcp", Guest: 7000}},
-	})
+// powerCut: what the guest has flushed is there after a cut, ports and plugs are the same, and nobody waits for a machine that
+// is off.
+func powerCut(t *testing.T, vm *lab.VM) {
 	if got := vm.Must(t, "cat /etc/plenum/lab/deep.txt; stat -c ' %a %U' /etc/plenum/lab/deep.txt"); got != "put before the first boot 640 root" {
 		t.Errorf("the file: %q", got)
 	}
 	port, boot := vm.Port("tcp", 7000), vm.Must(t, "cat /proc/sys/kernel/random/boot_id")
 	vm.Must(t, "echo kept >/var/kept && sync && echo lost >/dev/shm/lost")
-	waiting := make(chan error, 1)
+	waiting, begun := make(chan error, 1), make(chan struct{})
 	go func() {
-		_, err := vm.Run(context.Background(), "sleep 600")
-		waiting <- err
+		waiting <- vm.Stream(context.Background(), "echo begun; sleep 600", onWrite(sync.OnceFunc(func() { close(begun) })), io.Discard)
 	}()
-	time.Sleep(time.Second)
+	<-begun
 	vm.PowerCut()
 	if err := <-waiting; !errors.Is(err, lab.ErrOff) {
 		t.Errorf("who waited for a command: %v", err)

@@ -20,7 +20,7 @@ import (
 
 // suiteLimit is how long the tests of one package may take in the guest; long soaks there have until soakLimit.
 const (
-	suiteLimit = 10 * time.Minute
+	suiteLimit = 30 * time.Minute
 	soakLimit  = 2 * time.Hour
 )
 
@@ -109,7 +109,7 @@ func (v *VM) RunTests(t *testing.T, s Suite) {
 		t.Fatal(err)
 	}
 	limit := time.Duration(Cycles(int(suiteLimit), int(soakLimit)))
-	ctx, cancel := context.WithTimeout(t.Context(), limit+30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), limit+time.Minute)
 	defer cancel()
 	report := newReport(t.Output())
 	built := time.Since(began)

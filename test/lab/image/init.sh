@@ -21,7 +21,7 @@ partition() {
 }
 
 n=0
-while [ ! -b /dev/vda ] && [ $n -lt 500 ]; do $b usleep 20000; n=$((n + 1)); done
+while [ ! -b /dev/vda ] && [ $n -lt 6000 ]; do $b usleep 20000; n=$((n + 1)); done
 case $root in
 PARTUUID=*) root=$(partition "$(echo "${root#PARTUUID=}" | $b tr A-Z a-z)") ;;
 esac

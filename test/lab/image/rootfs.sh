@@ -20,4 +20,7 @@ mmdebstrap --mode=root --variant=apt "${more[@]}" --include="$packages" \
     --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
     --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/info/*' \
     --customize-hook='rm -rf "$1"/var/cache/apt/* "$1"/var/lib/apt/lists/*' \
-    bookworm "$out/root" - <<<"$sources"
+    bookworm "$out/root" - <<<"$sources" || {
+    echo "Debian's packages could not be fetched or installed: check the network, the package sources and the room on the disk, then run it again"
+    exit 1
+}
