@@ -13,8 +13,8 @@ import (
 	"plenum/test/lab"
 )
 
-// limit of what a box does by itself, such as booting twice.
-const limit = 8 * time.Minute
+// limit of what a box does by itself, such as booting three times.
+const limit = 2 * lab.Patience
 
 // Options say what a box is like. The zero value is a good one.
 type Options struct {
@@ -42,6 +42,13 @@ func Boot(t testing.TB, image *Image, opt Options) *Box {
 	}
 	opt.Losing = true
 	return &Box{VM: lab.Boot(t, disk, opt.Options), t: t}
+}
+
+// For has the box report to a part of its test, until that ends.
+func (b *Box) For(part testing.TB) {
+	whole := b.t
+	b.t = part
+	part.Cleanup(func() { b.t = whole })
 }
 
 // Stick makes a stick that lives as long as the box and gives the path of its image.
@@ -122,7 +129,7 @@ func (b *Box) Reboot() []lab.Ending {
 	if err != nil || how != lab.Reset {
 		b.t.Fatalf("a reboot ended as %q, %v", how, err)
 	}
-	return b.Settle(limit, func(context.Context) error { return nil })
+	return b.Settle(func(context.Context) error { return nil })
 }
 
 // Cut cuts the power and switches on again.
@@ -136,9 +143,9 @@ func (b *Box) Cut() {
 
 // Settle keeps the box switched on, however often it begins anew by itself, until want gives no error while it runs. It
 // gives how the boots ended that were on the way.
-func (b *Box) Settle(within time.Duration, want func(context.Context) error) []lab.Ending {
+func (b *Box) Settle(want func(context.Context) error) []lab.Ending {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.t.Context(), within)
+	ctx, cancel := context.WithTimeout(b.t.Context(), limit)
 	defer cancel()
 	var endings []lab.Ending
 	for {
@@ -148,7 +155,7 @@ func (b *Box) Settle(within time.Duration, want func(context.Context) error) []l
 		}
 		if ctx.Err() != nil {
 			last, path := b.Console(15)
-			b.t.Fatalf("not seen within %v: %v (boots ended: %v); the console ends with\n%s\n(all of it: %s)", within, err, endings, last, path)
+			b.t.Fatalf("not seen within %v: %v (boots ended: %v); the console ends with\n%s\n(all of it: %s)", limit, err, endings, last, path)
 		}
 		select {
 		case <-b.Exited():
@@ -193,9 +200,9 @@ func (b *Box) settle(ctx context.Context, want func(context.Context) error) erro
 }
 
 // Until waits within one boot.
-func (b *Box) Until(within time.Duration, what string, want func(context.Context) error) {
+func (b *Box) Until(what string, want func(context.Context) error) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.t.Context(), within)
+	ctx, cancel := context.WithTimeout(b.t.Context(), lab.Patience)
 	defer cancel()
 	var last error
 	for {
@@ -211,7 +218,7 @@ func (b *Box) Until(within time.Duration, what string, want func(context.Context
 		case <-b.Exited():
 			b.t.Fatalf("%s: the box went off: %v", what, err)
 		case <-ctx.Done():
-			b.t.Fatalf("%s: not seen within %v: %v", what, within, err)
+			b.t.Fatalf("%s: not seen within %v: %v", what, lab.Patience, err)
 		case <-time.After(300 * time.Millisecond):
 		}
 	}

@@ -95,13 +95,25 @@ func powerOn(t *testing.T) *chamber {
 	}})
 	t.Cleanup(func() {
 		if t.Failed() {
-			ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+			ctx, cancel := context.WithTimeout(context.Background(), lab.Patience)
 			defer cancel()
 			out, err := c.Run(ctx, "journalctl -b -o short-monotonic --no-pager -u 'plenum*' -u rauc -u udisks2 | tail -n 60")
 			t.Logf("the log ends with (%v)\n%s", err, out)
 		}
 	})
 	return c
+}
+
+// part runs a part of the box's life, which fails by itself.
+func (c *chamber) part(t *testing.T, name string, run func(*testing.T)) bool {
+	t.Helper()
+	return t.Run(name, func(t *testing.T) {
+		whole := c.t
+		c.t = t
+		c.For(t)
+		t.Cleanup(func() { c.t = whole })
+		run(t)
+	})
 }
 
 // cable joins the adapter's far end with the simulated desks, over all boots. The desks are mute until the daemon has said
@@ -167,10 +179,10 @@ func (c *chamber) judge(ctx context.Context) (j health.Judgement, err error) {
 }
 
 // shows waits until a condition is shown, or is not any more.
-func (c *chamber) shows(code string, shown bool, within time.Duration) health.Condition {
+func (c *chamber) shows(code string, shown bool) health.Condition {
 	c.t.Helper()
 	var found health.Condition
-	c.Until(within, fmt.Sprintf("%s shown: %v", code, shown), func(ctx context.Context) error {
+	c.Until(fmt.Sprintf("%s shown: %v", code, shown), func(ctx context.Context) error {
 		j, err := c.judge(ctx)
 		if err != nil {
 			return err
@@ -199,7 +211,7 @@ func (c *chamber) live(ctx context.Context) error {
 		return err
 	}
 	for _, it := range j.Items {
-		if it.State != health.Live {
+		if !lab.Well(it) {
 			return fmt.Errorf("%s is %s: %s", it.ID, it.State, it.Reason)
 		}
 	}
@@ -210,10 +222,10 @@ func (c *chamber) live(ctx context.Context) error {
 }
 
 // reads is the state of the update that somebody waits for.
-func (c *chamber) reads(state string, within time.Duration) updates {
+func (c *chamber) reads(state string) updates {
 	c.t.Helper()
 	var u updates
-	c.Until(within, "the update is "+state, func(ctx context.Context) (err error) {
+	c.Until("the update is "+state, func(ctx context.Context) (err error) {
 		if u, err = c.update(ctx); err == nil && u.Update.State != state {
 			err = fmt.Errorf("it is %s: %s", u.Update.State, u.Update.EN)
 		}
@@ -254,7 +266,7 @@ func (c *chamber) pull() {
 	if err := c.Unplug(c.t.Context(), "stick"); err != nil {
 		c.t.Fatal(err)
 	}
-	c.Until(time.Minute, "the stick is gone", func(ctx context.Context) error {
+	c.Until("the stick is gone", func(ctx context.Context) error {
 		if u, err := c.update(ctx); err != nil || len(u.Sticks) > 0 {
 			return fmt.Errorf("%+v %w", u.Sticks, err)
 		}
@@ -265,6 +277,6 @@ func (c *chamber) pull() {
 // own sets the owner's PIN of a new box.
 func (c *chamber) own() {
 	c.t.Helper()
-	c.Until(2*time.Minute, "the daemon answers", func(ctx context.Context) error { _, err := c.judge(ctx); return err })
+	c.Until("the daemon answers", func(ctx context.Context) error { _, err := c.judge(ctx); return err })
 	c.Must(c.t, "echo "+ownerPIN+" | plenumctl owner-pin --pin-stdin")
 }

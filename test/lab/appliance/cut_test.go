@@ -6,33 +6,30 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"plenum/device/control"
+	"plenum/test/lab"
 	"plenum/test/lab/appliance"
 )
 
 // TestCuts pulls the plug at random times while the box does what must not be torn: its first boot, writing the journal,
 // writing the configuration, an update, marking good. Whatever the guest has not flushed is lost, as on a real disk. After
 // each cut the box boots, the old version or the new one, the journal is whole and the open sitting is back.
-// Two cuts of each kind, as make test has an hour for everything; PLENUM_SOAK=1: 100.
+// One cut of each kind in make test, 100 in make soak.
 func TestCuts(t *testing.T) {
-	cuts := 10
-	if os.Getenv("PLENUM_SOAK") == "1" {
-		cuts = 100
-	}
+	cuts := lab.Cycles(5, 100)
 	seed := uint64(time.Now().UnixNano())
 	random := rand.New(rand.NewPCG(seed, 0))
 	t.Logf("seed %d", seed)
 	c := powerOn(t)
-	first := max(2, cuts/10)
+	first := max(1, cuts/10)
 	c.firstBoots(t, random, first)
 	c.own()
-	c.Until(3*time.Minute, "everything live", c.live)
+	c.Until("everything live", c.live)
 	for n := first; n < cuts; n++ {
 		what := []string{"journal", "update", "configuration", "mark-good"}[n%4]
 		began := time.Now()
@@ -60,7 +57,7 @@ func (c *chamber) firstBoots(t *testing.T, random *rand.Rand, n int) {
 // comesUp switches on and waits, over restarts that the box orders by itself, which are told.
 func (c *chamber) comesUp(t *testing.T, what string, want func(context.Context) error) {
 	t.Helper()
-	if endings := c.Settle(4*time.Minute, want); len(endings) > 0 {
+	if endings := c.Settle(want); len(endings) > 0 {
 		t.Logf("%s: restarts by itself: %v", what, endings)
 	}
 }
@@ -69,7 +66,7 @@ func (c *chamber) comesUp(t *testing.T, what string, want func(context.Context) 
 func (c *chamber) cut(t *testing.T, what string, random *rand.Rand) {
 	t.Helper()
 	within := func(most time.Duration) { time.Sleep(time.Duration(random.Int64N(int64(most)))) }
-	c.Until(2*time.Minute, "settled", func(ctx context.Context) error { // a trial is judged before the next begins
+	c.Until("settled", func(ctx context.Context) error { // a trial is judged before the next begins
 		u, err := c.update(ctx)
 		if err == nil && u.Update.Last != nil && u.Update.Last.Result == "trial" {
 			err = fmt.Errorf("on trial")
@@ -79,7 +76,7 @@ func (c *chamber) cut(t *testing.T, what string, random *rand.Rand) {
 	versions := []string{c.Release()["VERSION"]}
 	switch what {
 	case "journal":
-		c.Until(time.Minute, "a sitting opens", func(ctx context.Context) error {
+		c.Until("a sitting opens", func(ctx context.Context) error {
 			out, err := c.Run(ctx, "plenumctl open 2>&1")
 			if strings.Contains(out, "open already") {
 				return nil
@@ -96,7 +93,7 @@ func (c *chamber) cut(t *testing.T, what string, random *rand.Rand) {
 		next := after(t, versions[0])
 		versions = append(versions, next)
 		c.plug(appliance.Stick{Label: "UPDATE", Files: []appliance.StickFile{{Name: "p.raucb", From: c.bundle(appliance.Bundle{Slot: slot(t, next, "")})}}})
-		c.reads("offered", time.Minute)
+		c.reads("offered")
 		if what == "update" {
 			c.Must(t, "(echo "+ownerPIN+" | plenumctl update --install --pin-stdin >/dev/null 2>&1; true) &")
 			within(15 * time.Second)
@@ -119,7 +116,7 @@ func (c *chamber) cut(t *testing.T, what string, random *rand.Rand) {
 		t.Errorf("%s: version %s runs, neither of %v", what, v, versions)
 	}
 	if what == "journal" {
-		c.Until(2*time.Minute, "the open sitting is back", func(ctx context.Context) error {
+		c.Until("the open sitting is back", func(ctx context.Context) error {
 			var st control.Status
 			var l control.Speakers
 			if err := c.ask(ctx, &st, "status"); err != nil {

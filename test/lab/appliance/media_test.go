@@ -12,7 +12,6 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
-	"time"
 
 	"plenum/device/control"
 	"plenum/device/health"
@@ -29,7 +28,7 @@ func (c *chamber) setupStick(t *testing.T) {
 	var s control.Setup
 	state := func(want string) {
 		t.Helper()
-		c.Until(time.Minute, "the setup is "+want, func(ctx context.Context) error {
+		c.Until("the setup is "+want, func(ctx context.Context) error {
 			if err := c.ask(ctx, &s, "setup"); err != nil || s.State != want {
 				return fmt.Errorf("%+v %w", s, err)
 			}
@@ -46,7 +45,7 @@ func (c *chamber) setupStick(t *testing.T) {
 	if out, err := c.order("setup --apply"); err != nil {
 		t.Fatalf("%s: %v", out, err)
 	}
-	c.Until(time.Minute, "in force", func(ctx context.Context) error {
+	c.Until("in force", func(ctx context.Context) error {
 		out, err := c.Run(ctx, "hostname; plenumctl status; networkctl status --no-pager | head -n 12; cat /etc/plenum/network/50-plenum.network")
 		if err != nil || !strings.Contains(out, "rathaus-saal-1") || !strings.Contains(out, "Berta Zwei") || strings.Contains(out, "Mitglied 3") ||
 			!strings.Contains(out, "10.0.2.15") {
@@ -75,7 +74,7 @@ func (c *chamber) diagnosisStick(t *testing.T) {
 		var d struct {
 			Diagnosis control.Diagnosis `json:"diagnosis"`
 		}
-		c.Until(2*time.Minute, "the diagnosis is "+want, func(ctx context.Context) error {
+		c.Until("the diagnosis is "+want, func(ctx context.Context) error {
 			if err := c.ask(ctx, &d, "diagnosis"); err != nil || d.Diagnosis.State != want {
 				return fmt.Errorf("%+v %w", d.Diagnosis, err)
 			}
@@ -139,9 +138,9 @@ func (c *chamber) usbDevices(t *testing.T) {
 	if err := c.Plug(t.Context(), lab.Device{ID: "net", Kind: lab.Network}); err != nil {
 		t.Fatal(err)
 	}
-	k := c.shows(health.USBRefused, true, time.Minute)
+	k := c.shows(health.USBRefused, true)
 	t.Log(k.Detail)
-	c.Until(time.Minute, "both are refused", func(ctx context.Context) error {
+	c.Until("both are refused", func(ctx context.Context) error {
 		var v struct {
 			Refused []control.RefusedUSB `json:"refused_usb"`
 		}
@@ -156,7 +155,7 @@ func (c *chamber) usbDevices(t *testing.T) {
 	if out, err := c.order("technician on"); err != nil {
 		t.Fatalf("%s: %v", out, err)
 	}
-	c.Until(time.Minute, "they are let in", func(ctx context.Context) error {
+	c.Until("they are let in", func(ctx context.Context) error {
 		if now := count(); now == before {
 			return fmt.Errorf("%s", now)
 		}
@@ -165,7 +164,7 @@ func (c *chamber) usbDevices(t *testing.T) {
 	if out, err := c.order("technician off"); err != nil {
 		t.Fatalf("%s: %v", out, err)
 	}
-	c.Until(time.Minute, "they are out again", func(ctx context.Context) error {
+	c.Until("they are out again", func(ctx context.Context) error {
 		if now := count(); now != before {
 			return fmt.Errorf("%s", now)
 		}
@@ -176,5 +175,5 @@ func (c *chamber) usbDevices(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	c.shows(health.USBRefused, false, time.Minute)
+	c.shows(health.USBRefused, false)
 }

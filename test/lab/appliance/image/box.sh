@@ -29,9 +29,10 @@ install -D -m 644 "$top/test/lab/appliance/image/plenum.toml" "$root/usr/share/p
 # Lab only: the agent, the devices that the kernel imagines, a network without DHCP.
 install -m 755 "$bin/agent" "$root/usr/local/sbin/lab-agent"
 for file in usr/local/sbin/lab-devices etc/systemd/system/lab-agent.service etc/systemd/system/lab-devices.service \
-    etc/systemd/network/10-lab.network etc/udev/rules.d/60-plenum-lab.rules etc/udev/rules.d/90-alsa-restore.rules; do
+    etc/systemd/system.conf.d/90-lab.conf etc/systemd/network/10-lab.network etc/udev/rules.d/60-plenum-lab.rules etc/udev/rules.d/90-alsa-restore.rules; do
     install -D -m "$(stat -c %a "$guest/$file")" "$guest/$file" "$root/$file"
 done
+cp -r "$top/test/lab/appliance/image/box/." "$root/"
 # Debian leaves /tmp where it is; other systems, and a root file system that cannot be written, want it in memory.
 ln -s /usr/share/systemd/tmp.mount "$root/etc/systemd/system/tmp.mount"
 printf 'tmpfs /lab tmpfs mode=0755 0 0\n' >>"$root/etc/fstab"

@@ -23,7 +23,7 @@ need grub-mkimage grub-editenv sgdisk mksquashfs rauc mcopy mkfs.vfat openssl
 kernel=$(kernel_key)
 system=$(cat "$lab/rootfs.sh" "$here/packages.txt" | key)
 keys=$(key <"$here/keys.sh")
-box=$( (echo "$kernel $system $keys"; cat "$here/box.sh" "$here/plenum.toml" "$bin"/*; tree "$lab/guest" "$top/systemd" "$top/buildroot") | key)
+box=$( (echo "$kernel $system $keys"; cat "$here/box.sh" "$here/plenum.toml" "$bin"/*; tree "$lab/guest" "$here/box" "$top/systemd" "$top/buildroot") | key)
 loader=$( (cat "$here/loader.sh"; tree "$top/buildroot"; dpkg-query -W grub-efi-amd64-bin) | key)
 
 stage keys "$keys" "$here/keys.sh"
