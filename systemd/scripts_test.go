@@ -148,7 +148,7 @@ func TestReset(t *testing.T) {
 	data := t.TempDir()
 	bin, log := recorder(t, "systemctl", "sync")
 	run(t, []string{path(bin), "PLENUM_DATA=" + data}, "libexec/reset")
-	if got := read(t, log); got != "sync \n" || !exists(filepath.Join(data, ".factory-reset")) {
+	if got := read(t, log); got != "sync "+filepath.Join(data, ".factory-reset")+" "+data+"\n" || !exists(filepath.Join(data, ".factory-reset")) {
 		t.Errorf("mark: %v, called: %q", exists(filepath.Join(data, ".factory-reset")), got)
 	}
 	if _, code := try(t, []string{path(bin), "PLENUM_DATA=" + data + "/none"}, "libexec/reset"); code == 0 {
