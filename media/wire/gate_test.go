@@ -70,7 +70,8 @@ func (s *slow) Close() error {
 }
 
 // withdrawals grants and withdraws n times with a real publisher and real
-// players, has every player ask for everything again after each, and counts.
+// players, has every player ask for everything again after each, and counts, also
+// after the last.
 func withdrawals(t *testing.T, n int, change func(*Options)) *socketCount {
 	t.Helper()
 	count := &socketCount{}
@@ -115,24 +116,40 @@ func withdrawals(t *testing.T, n int, change func(*Options)) *socketCount {
 		for _, p := range players {
 			p.nackAll("word")
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
-	time.Sleep(100 * time.Millisecond) // the last NACKs
-	count.cut.Store(false)
 	return count
 }
 
 // nackAll asks for all packets of a slot the player has had.
 func (p *peer) nackAll(slot string) {
+	p.t.Helper()
 	var seqs []uint16
 	for _, g := range p.packets(slot) {
 		seqs = append(seqs, g.SequenceNumber)
 	}
 	if len(seqs) > 0 {
-		_ = p.pc.WriteRTCP([]rtcp.Packet{&rtcp.TransportLayerNack{
-			MediaSSRC: p.ssrc(slot), Nacks: rtcp.NackPairsFromSequenceNumbers(seqs),
-		}})
+		p.nack(slot, seqs)
 	}
+}
+
+// nack asks for packets of a slot and waits until the host has dealt with that: it takes the request for a key frame, which
+// it counts, after it.
+func (p *peer) nack(slot string, seqs []uint16) {
+	p.t.Helper()
+	asked := func() (n uint64) {
+		for _, st := range p.h.host.Stats() {
+			if st.Person == p.person && st.Direction == Play {
+				n += st.KeyRequests
+			}
+		}
+		return n
+	}
+	before := asked()
+	_ = p.pc.WriteRTCP([]rtcp.Packet{
+		&rtcp.TransportLayerNack{MediaSSRC: p.ssrc(slot), Nacks: rtcp.NackPairsFromSequenceNumbers(seqs)},
+		&rtcp.PictureLossIndication{MediaSSRC: p.ssrc(slot)},
+	})
+	eventually(p.t, "a NACK is dealt with", func() bool { return asked() > before })
 }
 
 func TestWithdrawIsExactAtTheSocket(t *testing.T) {
@@ -147,10 +164,8 @@ func TestWithdrawIsExactAtTheSocket(t *testing.T) {
 // The negative control: the same count finds packets queued behind the gate.
 func TestSocketCountCanFail(t *testing.T) {
 	count := withdrawals(t, 5, func(o *Options) { o.Conn = newSlow(o.Conn) })
+	eventually(t, "packets queued behind the gate are noticed", func() bool { return count.late.Load() > 0 })
 	t.Logf("%d datagrams in all, %d after 5 withdrawals with a queue behind the gate", count.all.Load(), count.late.Load())
-	if count.late.Load() == 0 {
-		t.Error("packets queued behind the gate were not noticed: the count proves nothing")
-	}
 }
 
 // A NACK brings the hall's packets and none of the member who has been
@@ -171,7 +186,23 @@ func TestNackAfterWithdrawal(t *testing.T) {
 	before, anna := resent(h), v.tags("word")['a']
 	v.nackAll("word")
 	eventually(t, "the hall's packets again", func() bool { return resent(h) > before+10 })
-	time.Sleep(50 * time.Millisecond)
+	// When the answer to a later wish has come, those to the earlier ones have.
+	numbers := func() (n []uint16) {
+		for _, g := range v.packets("word") {
+			n = append(n, g.SequenceNumber)
+		}
+		return n
+	}
+	asked := numbers()
+	later := func(n uint16) bool { return !slices.Contains(asked, n) }
+	eventually(t, "a packet that nobody asked for", func() bool { return slices.ContainsFunc(numbers(), later) })
+	had := numbers()
+	last := had[slices.IndexFunc(had, later)]
+	eventually(t, "that packet again", func() bool {
+		v.nack("word", []uint16{last})
+		had := numbers()
+		return slices.Contains(had[slices.Index(had, last)+1:], last)
+	})
 	if n := v.tags("word")['a']; n != anna {
 		t.Errorf("%d packets of the withdrawn member came on request", n-anna)
 	}

@@ -33,6 +33,7 @@ type peer struct {
 	mu      sync.Mutex
 	streams map[string]*stream // by slot
 	sent    atomic.Uint32      // sequence number of the last packet that was written
+	mark    func(tag byte)     // sends one packet more on the track added last, once its sender has been stopped
 }
 
 type stream struct {
@@ -191,10 +192,19 @@ func (p *peer) send(kind stage.Kind, tag byte) {
 			}
 		}
 	})
-	p.stops = append(p.stops, pump(p.t, codec, tag, &key, func(pkt *rtp.Packet) {
+	var last rtp.Header
+	write := func(pkt *rtp.Packet) {
+		last = pkt.Header
 		_ = track.WriteRTP(pkt) // not connected yet, or no more
 		p.sent.Store(uint32(pkt.SequenceNumber))
-	}))
+	}
+	p.stops = append(p.stops, pump(p.t, codec, tag, &key, write))
+	p.mark = func(tag byte) {
+		pkt := rtp.Packet{Header: last, Payload: []byte{7, tag, 0, 0, 0, 0}}
+		pkt.SequenceNumber++
+		pkt.Timestamp += 960
+		write(&pkt)
+	}
 }
 
 // ask offers and takes the answer. It returns the HTTP status.
