@@ -24,7 +24,7 @@ export GOFLAGS := -mod=readonly
 
 .DELETE_ON_ERROR: # half a target is none
 .PHONY: all help run quick test build check web web-test pages unit unit-quick e2e lab lab-image lab-test lab-guest lab-box soak bench fuzz \
-        tools modules packages unit-packages test-packages lab-packages bench-packages clean
+        tools lab-tools modules packages unit-packages test-packages lab-packages bench-packages clean
 
 all: build
 
@@ -49,7 +49,7 @@ test: ## everything that must pass before a change lands
 	@echo "make test: everything that must pass before a change lands, in these parts: $(subst +, ,$(TEST_PARTS))."
 	@echo "           Half an hour or more on two quiet cores, twice that on busy ones or the first time (estimates). Needs Debian 12, root and 8 GB of disk."
 	@echo "           Installs, where missing: $(sort $(BUILD_PACKAGES) $(UNIT_PACKAGES) $(TEST_PACKAGES) $(LAB_PACKAGES) $(IMAGE_PACKAGES))."
-	@scripts/tools.sh "$(GO)" root disk=8
+	@scripts/tools.sh "$(GO)" debian12 root disk=8
 	@scripts/parts.sh test $(TEST_PARTS)
 
 # Without -trimpath, like everything below: whoever builds in two ways compiles all of it twice.
@@ -58,6 +58,9 @@ build: tools packages modules web ## the daemon, the command line and the demo, 
 
 tools: # says what is missing before anything fails halfway
 	@scripts/tools.sh "$(GO)"
+
+lab-tools:
+	@scripts/tools.sh "$(GO)" debian12 root
 
 packages:
 	@scripts/packages.sh $(BUILD_PACKAGES)
@@ -75,7 +78,7 @@ bench-packages:
 	@scripts/packages.sh $(BENCH_PACKAGES)
 
 modules:
-	@$(GO) list -deps -test -tags lab ./... tool >/dev/null || { echo "Go modules are missing and could not be fetched: check the network (and GOPROXY), then run it again." >&2; exit 1; }
+	@$(GO) list -deps -test -tags lab ./... tool >/dev/null || { echo "Go modules could not be had: see what go says above; when it is about a download, check the network (and GOPROXY), then run it again." >&2; exit 1; }
 
 web: $(WEB)/dist/index.html
 
@@ -107,7 +110,7 @@ unit-quick: tools packages modules web unit-packages ## all unit tests, without 
 e2e: build test-packages ## the whole product: daemon, Chromium, an independent WebRTC stack
 	$(GO) test -timeout 30m -count=1 ./test/e2e/...
 
-LAB := tools packages modules lab-packages web
+LAB := lab-tools packages modules lab-packages web
 lab: $(LAB) ## boots the lab's guest and gives a root shell in it; ARGS="-help" lists what it can be given
 	$(GO) run ./test/lab/shell $(ARGS)
 

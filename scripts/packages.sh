@@ -12,8 +12,11 @@ absent() {
 }
 [ -n "$(absent "$@")" ] || exit 0
 # Parts that run at the same time ask for packages one after the other: the second one may find them there.
-exec 9>"${TMPDIR:-/tmp}/plenum-packages.$(id -u).lock"
-! command -v flock >/dev/null 2>&1 || flock 9
+lock=${TMPDIR:-/tmp}/plenum-packages.$(id -u).lock
+if command -v flock >/dev/null 2>&1 && : 2>/dev/null >>"$lock"; then
+    exec 9>>"$lock"
+    flock 9
+fi
 missing=$(absent "$@")
 [ -n "$missing" ] || exit 0
 
@@ -27,7 +30,7 @@ export DEBIAN_FRONTEND=noninteractive
 # Waits for another apt, tries a download again that broke off, and shows what it says only when it fails.
 said=$(mktemp)
 trap 'rm -f "$said"' EXIT
-apt() { $as_root apt-get -qq -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 "$@" >"$said" 2>&1; }
+apt() { $as_root env LC_ALL=C apt-get -qq -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 "$@" >"$said" 2>&1; }
 reached=yes
 apt update || reached=no
 # shellcheck disable=SC2086

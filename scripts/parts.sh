@@ -7,14 +7,20 @@ cd "$(dirname "$0")/.." || exit
 name=$1
 shift
 logs=$PWD/run/log
-mkdir -p "$logs"
+if ! { mkdir -p "$logs" && probe=$(mktemp "$logs/.probe.XXXXXX") && rm "$probe"; } 2>/dev/null ||
+    [ -n "$(find "$logs" -name '*.log' ! -writable -print -quit)" ]; then
+    echo "make $name: the logs cannot be written to $logs, perhaps because root ran it before. Run: sudo chown -R $(id -un) ${logs%/log}" >&2
+    exit 1
+fi
+ends=$(mktemp -d) || exit
+trap 'rm -rf "$ends"' EXIT
 began=$SECONDS
 
-# run PART PREFIX: its output on the screen, each line behind the prefix, and in its log; how it ended and its seconds in $logs/PART.end.
+# run PART PREFIX: its output on the screen, each line behind the prefix, and in its log; how it ended and its seconds in $ends/PART.
 run() {
     local start=$SECONDS
     "${MAKE:-make}" --no-print-directory "$1" 2>&1 | tee "$logs/$1.log" | sed -u "s/^/$2/"
-    echo "${PIPESTATUS[0]} $((SECONDS - start))" >"$logs/$1.end"
+    echo "${PIPESTATUS[0]} $((SECONDS - start))" >"$ends/$1"
 }
 
 passed="" failed="" n=0
@@ -29,8 +35,8 @@ for group in "$@"; do
         wait
     fi
     for part in "${parts[@]}"; do
-        read -r code seconds <"$logs/$part.end"
-        rm -f "$logs/$part.end"
+        code=lost seconds='?' # of a part that was killed before it could tell
+        [ ! -f "$ends/$part" ] || read -r code seconds <"$ends/$part"
         if [ "$code" = 0 ]; then
             passed="$passed${passed:+, }$part $seconds s"
             echo "== $part: passed in $seconds s"

@@ -18,7 +18,7 @@ func script(t *testing.T, programs map[string]string, env []string, name string,
 		}
 	}
 	cmd := exec.Command(filepath.Join(root, "scripts", name), args...)
-	cmd.Env = append(append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH")), env...)
+	cmd.Env = append(append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "TMPDIR="+t.TempDir()), env...)
 	out, err := cmd.CombinedOutput()
 	if err != nil && cmd.ProcessState == nil {
 		t.Fatal(err)
@@ -59,7 +59,13 @@ func TestPartsAreTold(t *testing.T) {
 		!strings.Contains(lastLine(out), "make trial: passed: one ") || !strings.Contains(lastLine(out), " s, last ") || !strings.HasSuffix(lastLine(out), "; not run: never more") {
 		t.Errorf("%d: %s", code, out)
 	}
-	for _, part := range []string{"one", "two", "broken", "last"} {
+	// A part that is killed before it can tell how it ended has not passed.
+	const killed = `for part; do :; done; [ "$part" != killed ] || kill -9 $PPID`
+	code, out = script(t, map[string]string{"mk": killed}, []string{"MAKE=mk"}, "parts.sh", "trial", "one+killed", "two")
+	if code != 1 || !strings.Contains(out, "make trial: FAILED in killed after ? s") || !strings.HasSuffix(lastLine(out), "; not run: two") {
+		t.Errorf("%d: %s", code, out)
+	}
+	for _, part := range []string{"one", "two", "broken", "last", "killed"} {
 		os.Remove(filepath.Join(root, "run/log", part+".log"))
 	}
 }
@@ -67,7 +73,7 @@ func TestPartsAreTold(t *testing.T) {
 // What a machine lacks is said before anything begins, with what to do, all at once.
 func TestWhatIsMissingIsSaid(t *testing.T) {
 	good := map[string]string{"go": `case $2 in GOVERSION) echo go1.26.8 ;; GOCACHE) echo /nowhere/at/all ;; esac`, "node": "echo v20.20.2", "npm": "echo 11.0.0",
-		"df": `echo head; echo "/dev/x 1 1 99999999 1% /"`, "id": "echo 0"}
+		"df": `echo Avail; echo " 99999999"`, "id": "echo 0", "uname": "echo x86_64"}
 	with := func(change map[string]string) map[string]string {
 		all := map[string]string{}
 		for _, m := range []map[string]string{good, change} {
@@ -77,17 +83,29 @@ func TestWhatIsMissingIsSaid(t *testing.T) {
 		}
 		return all
 	}
+	bookworm := filepath.Join(t.TempDir(), "bookworm")
+	trixie := filepath.Join(t.TempDir(), "trixie")
+	for file, text := range map[string]string{
+		bookworm: "PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nVERSION_ID=\"12\"\nID=debian\n",
+		trixie:   "PRETTY_NAME=\"Debian GNU/Linux 13 (trixie)\"\nVERSION_ID=\"13\"\nID=debian\n",
+	} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for name, c := range map[string]struct {
 		programs map[string]string
 		want     []string // nothing: all is well
 	}{
-		"all is there":   {with(nil), nil},
-		"little disk":    {with(map[string]string{"df": `echo head; echo "/dev/x 1 1 7000000 99% /"`}), []string{"has 6 GB free, 8 GB are needed. Make room"}},
-		"not root":       {with(map[string]string{"id": "echo 1000"}), []string{"Run it with sudo"}},
-		"old tools":      {with(map[string]string{"go": "echo go1.25.1", "node": "echo v18.20.4"}), []string{"too old: Go is 1.25.1, 1.26.0", "too old: Node.js is 18.20.4, 20.19.0"}},
-		"no Node at all": {with(map[string]string{"node": "exit 127", "npm": "exit 127"}), []string{"missing: Node.js 20.19.0 or newer. Install it from", "missing: npm"}},
+		"all is there":              {with(nil), nil},
+		"a disk that does not tell": {with(map[string]string{"df": "exit 1"}), nil},
+		"another machine":           {with(map[string]string{"uname": "echo aarch64"}), []string{"not amd64 but aarch64: "}},
+		"little disk":               {with(map[string]string{"df": `echo Avail; echo " 7000000"`}), []string{"has 6 GB free, 8 GB are needed. Make room"}},
+		"not root":                  {with(map[string]string{"id": "echo 1000"}), []string{"sudo env PATH="}},
+		"old tools":                 {with(map[string]string{"go": "echo go1.25.1", "node": "echo v18.20.4"}), []string{"too old: Go is 1.25.1, 1.26.0", "too old: Node.js is 18.20.4, 20.19.0"}},
+		"no Node at all":            {with(map[string]string{"node": "exit 127", "npm": "exit 127"}), []string{"missing: Node.js 20.19.0 or newer. Install it from", "missing: npm"}},
 	} {
-		code, out := script(t, c.programs, nil, "tools.sh", "go", "root", "disk=8")
+		code, out := script(t, c.programs, []string{"OS_RELEASE=" + bookworm}, "tools.sh", "go", "debian12", "root", "disk=8")
 		if (code == 0) != (c.want == nil) || strings.Count(out, "\n") != len(c.want) {
 			t.Errorf("%s: %d, %s", name, code, out)
 		}
@@ -96,6 +114,14 @@ func TestWhatIsMissingIsSaid(t *testing.T) {
 				t.Errorf("%s: not said: %q in %s", name, want, out)
 			}
 		}
+	}
+	for system, want := range map[string]string{trixie: "not Debian 12 but Debian GNU/Linux 13 (trixie): ", "/nowhere": "not Debian 12 but "} {
+		if code, out := script(t, good, []string{"OS_RELEASE=" + system}, "tools.sh", "go", "debian12"); code != 1 || !strings.HasPrefix(out, want) {
+			t.Errorf("%s: %d, %s", system, code, out)
+		}
+	}
+	if code, out := script(t, good, []string{"TMPDIR=/nowhere/at/all"}, "tools.sh", "go"); code != 1 || !strings.Contains(out, "TMPDIR names /nowhere/at/all") {
+		t.Errorf("%d, %s", code, out)
 	}
 }
 
