@@ -13,7 +13,7 @@ LAB_PACKAGES   := qemu-system-x86 mmdebstrap kmod cpio e2fsprogs xz-utils make g
 # What the benchmarks measure ours against.
 BENCH_PACKAGES := ffmpeg gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good
 # Everything with tests that need neither a browser nor a virtual machine.
-UNIT           := ./cmd/... ./device/... ./hal/... ./media/... ./systemd ./test/house/... ./test/lab/agent ./test/lab/frame ./test/lab/kernel \
+UNIT           := ./cmd/... ./device/... ./hal/... ./media/... ./systemd ./test/house/... ./test/lab ./test/lab/agent ./test/lab/frame ./test/lab/kernel \
                   ./test/lab/nbd ./test/lab/qmp
 
 # The parts of make test and make quick: what fails soonest goes first, and what mostly waits runs beside another.

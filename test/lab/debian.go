@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"slices"
 	"strings"
 
 	"plenum/test/lab/kernel"
@@ -15,44 +16,52 @@ import (
 const listsOld = 75 // EX_TEMPFAIL of sysexits.h
 
 // Guest runs a script that makes a guest of Debian packages: Script, with the kernel that the machine's package sources
-// have all parts of. Package lists that the archive has moved on from are read anew, once.
+// have all parts of. Package lists that the archive has moved on from are read anew, once; when it still does not hold what
+// they name, the next older kernel is taken.
 func (w *Workshop) Guest(ctx context.Context, name string, args ...string) (last string, err error) {
-	for again := false; ; again = true {
-		k, err := w.kernel(ctx, again)
-		if err != nil {
-			return "", err
+	var absent []kernel.Package // parts that the lists name and nobody has
+	for fresh := false; ; fresh = true {
+		k, none := w.kernel(ctx, fresh && absent == nil, absent)
+		switch {
+		case none != nil && absent != nil:
+			return "", fmt.Errorf("the package archive was not reached, or lacks what the package lists name: check the network and the package sources, then run it again: %w", err)
+		case none != nil:
+			return "", none
 		}
 		last, err = w.script(ctx, []string{"LAB_KERNEL=" + k.String()}, name, args...)
 		if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != listsOld {
 			return last, err
 		}
-		if again {
-			return "", fmt.Errorf("the package archive was not reached, or lacks what the package lists name: check the network and the package sources, then run it again: %w", err)
+		if fresh {
+			absent = append(absent, k.Parts()[0])
+			fmt.Fprintln(w.log, "lab: not in the archive, trying an older kernel than", k.Version)
+			continue
 		}
 		fmt.Fprintln(w.log, "lab: the archive has moved on, reading the package lists anew")
 	}
 }
 
-// kernel chooses from the machine's package lists, and reads these anew first when told to or when they know of no kernel.
-func (w *Workshop) kernel(ctx context.Context, update bool) (kernel.Kernel, error) {
+// kernel chooses from the machine's package lists without the parts that are absent, and reads the lists anew first when told
+// to or when they know of no kernel.
+func (w *Workshop) kernel(ctx context.Context, update bool, absent []kernel.Package) (kernel.Kernel, error) {
 	if !update {
-		if k, err := chosen(ctx); err == nil {
-			return k, nil
+		if k, err := chosen(ctx, absent); err == nil || absent != nil {
+			return k, err
 		}
 	}
 	if out, err := exec.CommandContext(ctx, "apt-get", "update", "-qq").CombinedOutput(); err != nil {
 		return kernel.Kernel{}, fmt.Errorf("the package lists could not be read anew: check the network and the package sources, then run it again: apt-get update: %w: %s",
 			err, lastLine(string(out)))
 	}
-	k, err := chosen(ctx)
+	k, err := chosen(ctx, absent)
 	if err != nil {
 		return k, fmt.Errorf("%w; the guest needs Debian 12's main archive with its updates and security among the machine's package sources", err)
 	}
 	return k, nil
 }
 
-// chosen is the choice from the package lists as they are.
-func chosen(ctx context.Context) (kernel.Kernel, error) {
+// chosen is the choice from the package lists as they are, without the parts that are absent.
+func chosen(ctx context.Context, absent []kernel.Package) (kernel.Kernel, error) {
 	names, err := exec.CommandContext(ctx, "apt-cache", "pkgnames", "linux-").Output()
 	if err != nil {
 		return kernel.Kernel{}, fmt.Errorf("apt-cache pkgnames: %w", err)
@@ -73,5 +82,5 @@ func chosen(ctx context.Context) (kernel.Kernel, error) {
 	if err != nil {
 		return kernel.Kernel{}, err
 	}
-	return kernel.Choose(all)
+	return kernel.Choose(slices.DeleteFunc(all, func(p kernel.Package) bool { return slices.Contains(absent, p) }))
 }

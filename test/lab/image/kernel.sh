@@ -1,18 +1,22 @@
 #!/bin/bash
 # Debian's stock kernel with the modules of modules.txt and two that Debian leaves out, and an initrd.
-# Usage: kernel.sh OUT RELEASE VERSION PACKAGE      OUT gets vmlinuz, initrd.gz and lib/modules; PACKAGE is the image's
+# Usage: kernel.sh OUT RELEASE PACKAGE=VERSION...      OUT gets vmlinuz, initrd.gz and lib/modules; the packages are the kernel's parts
+# Ends with 75 when a part could not be downloaded.
 set -euo pipefail
 here=$(dirname "$(readlink -f "$0")")
-out=$(readlink -f "$1") release=$2 version=$3 package=$4
-base=${release%-amd64}
+out=$(readlink -f "$1") release=$2
+shift 2
 work=$out/work
 mkdir -p "$work/deb"
 cd "$work"
 
 # The cloud flavour lacks vivid, sound and USB. All parts in one version: headers of another one do not fit.
-if ! (cd deb && apt-get -o APT::Sandbox::User=root download -qq "$package=$version" "linux-headers-$release=$version" \
-    "linux-headers-$base-common=$version" "linux-kbuild-6.1=$version" "linux-source-6.1=$version" busybox-static); then
-    echo "linux $version could not be downloaded: check the network; make fetches it again"
+if ! (cd deb && apt-get -o APT::Sandbox::User=root download -qq "$@" busybox-static); then
+    if [ "$(df -k --output=avail . | tail -n 1)" -lt 1048576 ]; then
+        echo "$1 could not be downloaded: less than 1 GB of disk is free; make room and run it again"
+        exit 1
+    fi
+    echo "$1 could not be downloaded: check the network; make fetches it again"
     exit 75
 fi
 for f in deb/*.deb; do dpkg-deb -x "$f" tree; done

@@ -24,7 +24,7 @@ need() {
 need qemu-system-x86_64 mmdebstrap mkfs.ext4 debugfs depmod cpio xz gcc make
 
 # The kernel that all parts exist of (package kernel): its name is part of the hash.
-read -r release version package <<<"${LAB_KERNEL:?release, version and image of the kernel, chosen by Workshop.Guest}"
+read -r release parts <<<"${LAB_KERNEL:?release and parts of the kernel, chosen by Workshop.Guest}"
 
 # stage NAME KEY SCRIPT ARGUMENTS...: runs SCRIPT into a folder that gets its name only when it is whole. Ends as SCRIPT does:
 # with 75 when the package lists are older than the archive.
@@ -44,13 +44,14 @@ stage() {
     say "$name made"
 }
 
-kernel_key() { cat "$shared/kernel.sh" "$shared/init.sh" "$shared/modules.txt" <(echo "$release $version $package") | key; }
+kernel_key() { cat "$shared/kernel.sh" "$shared/init.sh" "$shared/modules.txt" <(echo "$release $parts") | key; }
 
 # both KERNEL COMMAND...: the kernel stage and beside it another one.
 both() {
     local kernel=$1 first failed=0
     shift
-    stage kernel "$kernel" "$shared/kernel.sh" "$release" "$version" "$package" & first=$!
+    # shellcheck disable=SC2086 # one word per part
+    stage kernel "$kernel" "$shared/kernel.sh" "$release" $parts & first=$!
     "$@" || failed=$?
     wait "$first" || failed=$?
     return $failed

@@ -33,17 +33,27 @@ type Package struct{ Name, Version string }
 // Kernel is a kernel whose parts all exist.
 type Kernel struct {
 	Release string // what uname -r says, such as 6.1.0-57-amd64
-	Version string // of every one of its packages, such as 6.1.192-3
+	Version string // of its packages for one architecture, such as 6.1.192-3 or, rebuilt, 6.1.192-3+b1
 	Image   string // the package with the kernel itself: signed, or unsigned where only that exists
 }
 
-// String is what scripts are given: release, version and image.
-func (k Kernel) String() string { return k.Release + " " + k.Version + " " + k.Image }
+// rebuilt matches what a rebuild of the same source adds to the version. Packages for all architectures are not rebuilt.
+var rebuilt = regexp.MustCompile(`\+b\d+$`)
 
-// Parts are the packages of a kernel, all in the one version.
-func (k Kernel) Parts() []string {
-	base := strings.TrimSuffix(k.Release, "-amd64")
-	return []string{k.Image, "linux-headers-" + k.Release, "linux-headers-" + base + "-common", "linux-kbuild-" + series, "linux-source-" + series}
+// String is what scripts are given: the release and each part with its version, as apt-get takes them.
+func (k Kernel) String() string {
+	words := []string{k.Release}
+	for _, p := range k.Parts() {
+		words = append(words, p.Name+"="+p.Version)
+	}
+	return strings.Join(words, " ")
+}
+
+// Parts are the packages of a kernel, all made of one source. The first is the image.
+func (k Kernel) Parts() []Package {
+	base, source := strings.TrimSuffix(k.Release, "-amd64"), rebuilt.ReplaceAllString(k.Version, "")
+	return []Package{{k.Image, k.Version}, {"linux-headers-" + k.Release, k.Version}, {"linux-headers-" + base + "-common", source},
+		{"linux-kbuild-" + series, k.Version}, {"linux-source-" + series, source}}
 }
 
 // Choose takes the newest version at which every part exists. Where nothing is complete it fails with ErrNone and says what
@@ -104,9 +114,9 @@ func compare(a, b string) int {
 
 func missing(k Kernel, have map[Package]bool) []string {
 	var lacks []string
-	for _, name := range k.Parts() {
-		if !have[Package{name, k.Version}] {
-			lacks = append(lacks, name)
+	for _, p := range k.Parts() {
+		if !have[p] {
+			lacks = append(lacks, p.Name)
 		}
 	}
 	return lacks

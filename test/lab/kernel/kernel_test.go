@@ -14,9 +14,9 @@ func parts(release, version string, signed bool, without ...string) []Package {
 		k.Image += "-unsigned"
 	}
 	var all []Package
-	for _, name := range k.Parts() {
-		if !slices.ContainsFunc(without, func(w string) bool { return strings.Contains(name, w) }) {
-			all = append(all, Package{name, version})
+	for _, p := range k.Parts() {
+		if !slices.ContainsFunc(without, func(w string) bool { return strings.Contains(p.Name, w) }) {
+			all = append(all, p)
 		}
 	}
 	return all
@@ -44,6 +44,7 @@ func TestChoice(t *testing.T) {
 			"6.1.0-10-amd64 6.1.112-1 linux-image-6.1.0-10-amd64"},
 		"a rebuild is newer, a preview older": {slices.Concat(parts("6.1.0-11-amd64", "6.1.115-1~rc1", true), parts("6.1.0-11-amd64", "6.1.115-1+b1", true),
 			parts("6.1.0-11-amd64", "6.1.115-1", true)), "6.1.0-11-amd64 6.1.115-1+b1 linux-image-6.1.0-11-amd64"},
+		"only the rebuild is left": {parts("6.1.0-11-amd64", "6.1.115-1+b1", true), "6.1.0-11-amd64 6.1.115-1+b1 linux-image-6.1.0-11-amd64"},
 		"other flavours are no kernel for the lab": {slices.Concat(parts("6.1.0-50-amd64", "6.1.176-1", true),
 			[]Package{{"linux-image-6.1.0-99-cloud-amd64", "6.1.199-1"}, {"linux-image-6.1.0-99-rt-amd64-unsigned", "6.1.199-1"}, {"linux-image-6.1.0-99-amd64-dbg", "6.1.199-1"}}),
 			"6.1.0-50-amd64 6.1.176-1 linux-image-6.1.0-50-amd64"},
@@ -51,11 +52,21 @@ func TestChoice(t *testing.T) {
 		"headers without their common half": {slices.Concat(parts("6.1.0-57-amd64", "6.1.192-3", true, "common"), parts("6.1.0-50-amd64", "6.1.176-1", false)), "6.1.0-50-amd64 6.1.176-1 linux-image-6.1.0-50-amd64-unsigned"},
 	} {
 		for range 2 {
-			if got, err := Choose(c.list); err != nil || got.String() != c.want {
+			if got, err := Choose(c.list); err != nil || got.Release+" "+got.Version+" "+got.Image != c.want {
 				t.Errorf("%s: %q, %v, want %q", name, got, err, c.want)
 			}
 			slices.Reverse(c.list) // the order in which packages are listed must not matter
 		}
+	}
+}
+
+// What is for all architectures keeps its version when the others are rebuilt.
+func TestWhatScriptsAreGiven(t *testing.T) {
+	k, err := Choose(parts("6.1.0-11-amd64", "6.1.115-1+b1", false))
+	const want = "6.1.0-11-amd64 linux-image-6.1.0-11-amd64-unsigned=6.1.115-1+b1 linux-headers-6.1.0-11-amd64=6.1.115-1+b1 " +
+		"linux-headers-6.1.0-11-common=6.1.115-1 linux-kbuild-6.1=6.1.115-1+b1 linux-source-6.1=6.1.115-1"
+	if err != nil || k.String() != want {
+		t.Errorf("%s, %v", k, err)
 	}
 }
 
