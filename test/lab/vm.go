@@ -159,11 +159,18 @@ func (v *VM) Await(ctx context.Context) error {
 
 // explain adds to an error of a boot what QEMU and the console have said.
 func (v *VM) explain(err error) error {
-	last, path := v.Console(15)
 	words := ""
 	if p := v.process(); p != nil {
+		select {
+		case <-p.exited:
+			if !p.cmd.ProcessState.Success() { // QEMU itself: the guest has no say in it
+				return fmt.Errorf("booting: %w", v.off())
+			}
+		default:
+		}
 		words = p.lastWords()
 	}
+	last, path := v.Console(15)
 	return fmt.Errorf("booting %s: %w%s\n%s (all of it: %s)", v.opt.Name, err, words, last, path)
 }
 

@@ -8,8 +8,10 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net"
 	"os"
 	"os/signal"
+	"strconv"
 	"syscall"
 
 	"golang.org/x/term"
@@ -24,6 +26,20 @@ func main() {
 		fmt.Fprintln(os.Stderr, "lab:", err)
 		os.Exit(1)
 	}
+}
+
+// free says what is wrong with a port of this machine. QEMU's own words for it come late and are hard to understand.
+func free(port int) error {
+	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	tcp, err := net.Listen("tcp4", address)
+	if err == nil {
+		defer tcp.Close()
+		var udp net.PacketConn
+		if udp, err = net.ListenPacket("udp4", address); err == nil {
+			return udp.Close()
+		}
+	}
+	return fmt.Errorf("-port %d cannot be used on this machine: %w; choose another, as in make lab ARGS=\"-port 9443\"", port, err)
 }
 
 func run() error {
@@ -42,7 +58,10 @@ func run() error {
 		}
 		opt.Files = append(opt.Files, lab.File{Path: "/etc/plenum/plenum.toml", Data: text})
 	}
-	if *port > 0 {
+	if *port != 0 {
+		if err := free(*port); err != nil {
+			return err
+		}
 		opt.Forward = append(opt.Forward, lab.Forward{Proto: "tcp", Guest: *port, Host: *port}, lab.Forward{Proto: "udp", Guest: *port, Host: *port})
 	}
 	if *usb {
