@@ -70,6 +70,7 @@ const (
 	NoKernel  Flaw = "kernel" // GRUB finds rubbish instead of a kernel
 	Panics    Flaw = "panic"  // the kernel's first program ends at once
 	Emergency Flaw = "mount"  // it ends in emergency mode
+	Hollow    Flaw = "hollow" // nothing but its version is in it: small, for what is refused before anybody looks inside
 )
 
 // Slot is what is in a slot.

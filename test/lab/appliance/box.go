@@ -16,6 +16,9 @@ import (
 // limit of what a box does by itself, such as booting three times.
 const limit = 2 * lab.Patience
 
+// pause is between two looks. Each starts a program in the guest, which an emulated processor is busy with for a while.
+const pause = time.Second
+
 // Options say what a box is like. The zero value is a good one.
 type Options struct {
 	Slot        // what slot A holds when it leaves the factory
@@ -194,7 +197,7 @@ func (b *Box) settle(ctx context.Context, want func(context.Context) error) erro
 			return lab.ErrOff
 		case <-ctx.Done():
 			return err
-		case <-time.After(300 * time.Millisecond):
+		case <-time.After(pause):
 		}
 	}
 }
@@ -219,7 +222,7 @@ func (b *Box) Until(what string, want func(context.Context) error) {
 			b.t.Fatalf("%s: the box went off: %v", what, err)
 		case <-ctx.Done():
 			b.t.Fatalf("%s: not seen within %v: %v", what, lab.Patience, err)
-		case <-time.After(300 * time.Millisecond):
+		case <-time.After(pause):
 		}
 	}
 }

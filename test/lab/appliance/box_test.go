@@ -18,6 +18,7 @@ import (
 
 // TestBox takes one box through its life, as a technician with a stick would.
 func TestBox(t *testing.T) {
+	t.Parallel()
 	began := time.Now()
 	c := powerOn(t)
 	if !c.part(t, "first boot", func(t *testing.T) { c.firstBoot(t, began) }) {
@@ -52,9 +53,6 @@ func (c *chamber) firstBoot(t *testing.T, began time.Time) {
 	c.Until("everything live", c.live)
 	t.Logf("power on to everything live in %.1f s", time.Since(began).Seconds())
 	c.bootTimes(t)
-	if out := c.Must(t, "systemctl --failed --no-legend --plain"); out != "" {
-		t.Errorf("failed: %s\n%s", out, c.Must(t, "journalctl -b -p warning --no-pager | tail -n 40"))
-	}
 	c.Until("the panel's page", func(ctx context.Context) error {
 		out, err := c.Run(ctx, "echo | openssl s_client -connect 127.0.0.1:443 -servername localhost -tls1_3 -groups P-256 2>/dev/null | grep -c BEGIN")
 		if err != nil {
@@ -73,13 +71,20 @@ func (c *chamber) firstBoot(t *testing.T, began time.Time) {
 		}
 		return nil
 	})
+	if out := c.Must(t, "systemctl --failed --no-legend --plain"); out != "" {
+		t.Errorf("failed: %s\n%s", out, c.Must(t, "journalctl -b -p warning --no-pager | tail -n 40"))
+	}
 	t.Log(c.Must(t, "df -h /data | tail -n 1; systemd-analyze security --no-pager plenumd | tail -n 1; systemctl show -P NRestarts plenumd"))
+	c.ease()
 }
 
 // bootTimes tells what the daemon adds to a boot: from the moment the rest of multi-user.target was there to the moment
-// the chamber is live. The daemon's own log tells what it did meanwhile.
+// the chamber is live. The daemon's own log tells what it did meanwhile. It waits for the last of systemd's jobs: in soak.
 func (c *chamber) bootTimes(t *testing.T) {
 	t.Helper()
+	if !lab.Soak() {
+		return
+	}
 	t.Log(c.Must(t, `systemctl is-system-running --wait >/dev/null; systemd-analyze time | tail -n 2; systemd-analyze critical-chain multi-user.target --no-pager | tail -n +4
 ready() { systemctl show -P ActiveEnterTimestampMonotonic "$1"; }
 last=0; for unit in $(systemctl show -P Wants -P Requires multi-user.target); do
@@ -133,7 +138,8 @@ func (c *chamber) sittingNotice(t *testing.T) {
 
 // badSticks: each is refused with a sentence of its own, and nothing changes.
 func (c *chamber) badSticks(t *testing.T) {
-	good := c.bundle(appliance.Bundle{Slot: slot(t, "1.1.0", "")})
+	hollow := slot(t, "1.1.0", appliance.Hollow)
+	good := c.bundle(appliance.Bundle{Slot: hollow})
 	file := func(name, from string) appliance.StickFile { return appliance.StickFile{Name: name, From: from} }
 	before := c.Must(t, "sha256sum /dev/disk/by-partlabel/rootfs-a && cat /grub/grubenv")
 	for _, tt := range []struct {
@@ -142,12 +148,13 @@ func (c *chamber) badSticks(t *testing.T) {
 	}{
 		{"only a Mac's shadow file", "idle", "", []appliance.StickFile{{Name: "._plenum.raucb", Data: []byte("x")}}},
 		{"two bundles", "refused", "", []appliance.StickFile{file("a.raucb", good), file("b.raucb", good)}},
-		{"another kind of box", "refused", "", []appliance.StickFile{file("p.raucb", c.bundle(appliance.Bundle{Slot: slot(t, "1.1.0", ""), Compatible: "plenum-rpi4"}))}},
-		{"an older version", "refused", "", []appliance.StickFile{file("p.raucb", c.bundle(appliance.Bundle{Slot: slot(t, "0.9.0", "")}))}},
-		{"a foreign key", "refused", "", []appliance.StickFile{file("p.raucb", c.bundle(appliance.Bundle{Slot: slot(t, "1.1.0", ""), Foreign: true}))}},
-		{"a changed signature", "refused", "", []appliance.StickFile{file("p.raucb", c.bundle(appliance.Bundle{Slot: slot(t, "1.1.0", ""), Tamper: appliance.Signature}))}},
-		{"half a bundle", "refused", "", []appliance.StickFile{file("p.raucb", c.bundle(appliance.Bundle{Slot: slot(t, "1.1.0", ""), Tamper: appliance.Cut}))}},
+		{"another kind of box", "refused", "", []appliance.StickFile{file("p.raucb", c.bundle(appliance.Bundle{Slot: hollow, Compatible: "plenum-rpi4"}))}},
+		{"an older version", "refused", "", []appliance.StickFile{file("p.raucb", c.bundle(appliance.Bundle{Slot: slot(t, "0.9.0", appliance.Hollow)}))}},
+		{"a foreign key", "refused", "", []appliance.StickFile{file("p.raucb", c.bundle(appliance.Bundle{Slot: hollow, Foreign: true}))}},
+		{"a changed signature", "refused", "", []appliance.StickFile{file("p.raucb", c.bundle(appliance.Bundle{Slot: hollow, Tamper: appliance.Signature}))}},
+		{"half a bundle", "refused", "", []appliance.StickFile{file("p.raucb", c.bundle(appliance.Bundle{Slot: hollow, Tamper: appliance.Cut}))}},
 	} {
+		began := time.Now()
 		c.plug(appliance.Stick{Label: "UPDATE", Files: tt.files})
 		var u updates
 		c.Until(tt.name, func(ctx context.Context) (err error) {
@@ -157,11 +164,12 @@ func (c *chamber) badSticks(t *testing.T) {
 			}
 			return err
 		})
-		t.Logf("%s: %s / %s (stick: %s)", tt.name, u.Update.DE, u.Update.EN, u.Sticks[0].EN)
+		t.Logf("%s after %.1f s: %s / %s (stick: %s)", tt.name, time.Since(began).Seconds(), u.Update.DE, u.Update.EN, u.Sticks[0].EN)
 		if out, err := c.order("update --install"); err == nil {
 			t.Errorf("%s was installed: %s", tt.name, out)
 		}
 		c.pull()
+		t.Logf("refused and pulled after %.1f s", time.Since(began).Seconds())
 	}
 	if after := c.Must(t, "sha256sum /dev/disk/by-partlabel/rootfs-a && cat /grub/grubenv"); after != before {
 		t.Errorf("slot A is not what it was:\n%s\n%s", before, after)

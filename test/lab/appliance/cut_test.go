@@ -16,24 +16,38 @@ import (
 	"plenum/test/lab/appliance"
 )
 
-// TestCuts pulls the plug at random times while the box does what must not be torn: its first boot, writing the journal,
+// What a box writes meanwhile, in blocks of 4 KiB: until its agent answers, an update into its slot, and a configuration that changes
+// again and again.
+const (
+	pause        = time.Second // between two looks
+	bootBlocks   = 800
+	slotBlocks   = 110 << 20 / 4096
+	configBlocks = 200
+)
+
+// cuts pulls the plug at random moments while the box does what must not be torn: its first boot, writing the journal,
 // writing the configuration, an update, marking good. Whatever the guest has not flushed is lost, as on a real disk. After
-// each cut the box boots, the old version or the new one, the journal is whole and the open sitting is back.
+// each cut the box boots, the old version or the new one, the journal is whole and the open sitting is back. A moment is counted
+// in what the box has written, not in seconds, of which a busy machine makes nothing.
 // One cut of each kind in make test, 100 in make soak.
-func TestCuts(t *testing.T) {
-	cuts := lab.Cycles(5, 100)
+func cuts(t *testing.T) {
+	number := lab.Cycles(5, 100)
 	seed := uint64(time.Now().UnixNano())
 	random := rand.New(rand.NewPCG(seed, 0))
 	t.Logf("seed %d", seed)
 	c := powerOn(t)
-	first := max(1, cuts/10)
+	first := max(1, number/10)
 	c.firstBoots(t, random, first)
+	begun := c.Written()
 	c.own()
+	c.ease()
 	c.Until("everything live", c.live)
-	for n := first; n < cuts; n++ {
+	c.settled()
+	toGood := c.Written() - begun
+	for n := first; n < number; n++ {
 		what := []string{"journal", "update", "configuration", "mark-good"}[n%4]
 		began := time.Now()
-		c.cut(t, what, random)
+		c.cut(t, what, random, toGood)
 		t.Logf("cut %d, %s: up after %.0f s, slot %s", n+1, what, time.Since(began).Seconds(), c.Booted())
 		if t.Failed() {
 			return
@@ -48,10 +62,46 @@ func (c *chamber) firstBoots(t *testing.T, random *rand.Rand, n int) {
 		if err := c.SwitchOn(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Duration(random.IntN(12_000)) * time.Millisecond)
+		up := make(chan error, 1)
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() { up <- c.Await(ctx) }()
+		c.writes(t, "first boot", random.Uint64N(bootBlocks), func() bool { return len(up) > 0 })
+		cancel()
+		<-up
 		c.PowerCut()
 		c.comesUp(t, "first boot", func(context.Context) error { return nil })
 	}
+}
+
+// writes waits until the box has written so many blocks more, or is done with what it does.
+func (c *chamber) writes(t *testing.T, what string, blocks uint64, done func() bool) {
+	t.Helper()
+	begun, last := c.Written(), time.Now()
+	for end := time.Now().Add(lab.Patience); c.Written() < begun+blocks; time.Sleep(5 * time.Millisecond) {
+		if time.Since(last) > pause { // asking costs the box time
+			if done() {
+				t.Logf("%s: done after %d blocks, before %d", what, c.Written()-begun, blocks)
+				return
+			}
+			last = time.Now()
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%s: within %v only %d of %d blocks were written", what, lab.Patience, c.Written()-begun, blocks)
+		}
+	}
+	t.Logf("%s: cut after %d blocks", what, blocks)
+}
+
+// settled waits until a trial is judged.
+func (c *chamber) settled() {
+	c.t.Helper()
+	c.Until("settled", func(ctx context.Context) error {
+		u, err := c.update(ctx)
+		if err == nil && u.Update.Last != nil && u.Update.Last.Result == "trial" {
+			err = fmt.Errorf("on trial")
+		}
+		return err
+	})
 }
 
 // comesUp switches on and waits, over restarts that the box orders by itself, which are told.
@@ -62,17 +112,11 @@ func (c *chamber) comesUp(t *testing.T, what string, want func(context.Context) 
 	}
 }
 
-// cut begins something, pulls the plug in the middle of it, and looks at what is there afterwards.
-func (c *chamber) cut(t *testing.T, what string, random *rand.Rand) {
+// cut begins something, pulls the plug in the middle of it, and looks at what is there afterwards. toGood is how many blocks a box
+// writes from its agent's first answer until it is live.
+func (c *chamber) cut(t *testing.T, what string, random *rand.Rand, toGood uint64) {
 	t.Helper()
-	within := func(most time.Duration) { time.Sleep(time.Duration(random.Int64N(int64(most)))) }
-	c.Until("settled", func(ctx context.Context) error { // a trial is judged before the next begins
-		u, err := c.update(ctx)
-		if err == nil && u.Update.Last != nil && u.Update.Last.Result == "trial" {
-			err = fmt.Errorf("on trial")
-		}
-		return err
-	})
+	c.settled() // before the next trial begins
 	versions := []string{c.Release()["VERSION"]}
 	switch what {
 	case "journal":
@@ -96,7 +140,10 @@ func (c *chamber) cut(t *testing.T, what string, random *rand.Rand) {
 		c.reads("offered")
 		if what == "update" {
 			c.Must(t, "(echo "+ownerPIN+" | plenumctl update --install --pin-stdin >/dev/null 2>&1; true) &")
-			within(15 * time.Second)
+			c.writes(t, what, random.Uint64N(slotBlocks), func() bool {
+				u, err := c.update(t.Context())
+				return err == nil && u.Update.State != "offered" && u.Update.State != "installing"
+			})
 			break
 		}
 		if out, err := c.order("update --install"); err != nil {
@@ -104,11 +151,14 @@ func (c *chamber) cut(t *testing.T, what string, random *rand.Rand) {
 		}
 		c.PowerCut() // instead of a restart in order
 		c.comesUp(t, what, func(context.Context) error { return nil })
-		within(20 * time.Second)
+		c.writes(t, what, random.Uint64N(toGood+1), func() bool {
+			u, err := c.update(t.Context())
+			return err == nil && u.Update.Last != nil && u.Update.Last.Result != "trial"
+		})
 	case "configuration":
 		c.Must(t, `(while sed -i "s/^body = .*/body = \"Rat $RANDOM\"/;s/^  body = .*/  body = \"Rat $RANDOM\"/" /etc/plenum/plenum.toml; do :; done; true) >/dev/null 2>&1 &`)
 		c.Must(t, "systemctl restart plenumd --no-block")
-		within(5 * time.Second)
+		c.writes(t, what, random.Uint64N(configBlocks), func() bool { return false })
 	}
 	c.PowerCut()
 	c.comesUp(t, what+", the daemon answers and the record is whole", c.whole)

@@ -75,7 +75,8 @@ func (c *chamber) killed(t *testing.T) {
 // hanging: the daemon is stopped as a deadlock would stop it. systemd's watchdog ends it, and what its goroutines did is kept.
 func (c *chamber) hanging(t *testing.T) {
 	const short = "/run/systemd/system/plenumd.service.d/99-watchdog.conf" // as a box has it
-	c.Must(t, "mkdir -p $(dirname "+short+") && printf '[Service]\\nWatchdogSec=15\\n' >"+short+" && systemctl daemon-reload && systemctl restart plenumd")
+	c.Must(t, "mkdir -p $(dirname "+short+") && (echo '[Service]' && grep '^WatchdogSec=' /usr/lib/systemd/system/plenumd.service) >"+short+
+		" && systemctl daemon-reload && systemctl restart plenumd")
 	c.Until("seat 2 speaks", c.speaks)
 	began := time.Now()
 	before := c.Must(t, "systemctl show -P NRestarts plenumd")

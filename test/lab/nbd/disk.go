@@ -24,6 +24,7 @@ type Disk struct {
 	size  int64
 	old   map[int64][]byte // by number: blocks as they were at the last flush, of those written since
 	order []int64          // of old, the longest written first
+	count uint64           // blocks written since it was opened
 }
 
 // Open opens a raw image for reading and writing.
@@ -60,8 +61,16 @@ func (d *Disk) WriteAt(p []byte, off int64) (int, error) {
 		if err := d.remember(n); err != nil {
 			return 0, err
 		}
+		d.count++
 	}
 	return d.file.WriteAt(p, off)
+}
+
+// Written is how many blocks of 4 KiB have been written since the disk was opened, each as often as it was.
+func (d *Disk) Written() uint64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.count
 }
 
 // remember keeps a block as it is, if it is not kept already.
