@@ -123,10 +123,10 @@ lab-guest: $(LAB) unit-packages ## the first half of lab-test: the daemon and th
 	$(GO) test -tags lab -timeout 75m -count=1 -v ./test/lab
 
 lab-box: $(LAB) unit-packages ## the second half: boots, updates, sticks, faults and power cuts of the box
-	$(GO) test -tags lab -timeout 75m -count=1 -v ./test/lab/appliance
+	$(GO) test -tags lab -timeout 75m -count=1 -v -parallel 2 ./test/lab/appliance
 
 soak: $(LAB) unit-packages ## lab-test with the long counts, and times judged: hours
-	PLENUM_SOAK=1 $(GO) test -tags lab -timeout 12h -count=1 -v -p 1 ./test/lab ./test/lab/appliance
+	PLENUM_SOAK=1 $(GO) test -tags lab -timeout 12h -count=1 -v -p 1 -parallel 1 ./test/lab ./test/lab/appliance
 
 bench: build bench-packages lab-packages ## everything docs/performance.md tells, with one measurement in the lab's guest
 	$(GO) test -v -run '^TestKernelStamp$$' -bench . -benchtime 2s ./test/bench
