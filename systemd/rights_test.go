@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -138,9 +139,14 @@ func bus(t *testing.T) string {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		_ = cmd.Wait() // ended by us
 	})
-	for end := time.Now().Add(2 * time.Minute); !exists(socket); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(10 * time.Millisecond) { // the socket's file is there before anybody listens
+		conn, err := net.Dial("unix", socket)
+		if err == nil {
+			conn.Close()
+			break
+		}
 		if time.Now().After(end) {
-			t.Fatal("the bus does not come up")
+			t.Fatal("the bus does not come up: ", err)
 		}
 	}
 	if err := os.Chmod(socket, 0o777); err != nil {
