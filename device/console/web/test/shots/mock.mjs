@@ -25,13 +25,11 @@ export class Mock {
     this.unknown = new Set(); // tokens that are refused
     this.deleted = 0;
     this.devices = devices();
-    this.deviceCalls = 0;
     this.report = reports.go();
     this.selftest = Promise.resolve(); // when the present self-test ends
     this.service = null; // the technician's room; null: this is no appliance
     this.first = null; // what the box lacks; null: this is no appliance
     this.serviceBusy = false; // it does not answer in time
-    this.serviceCalls = 0;
     this.orders = [];
     this.ordered = Promise.resolve(); // when the present order is answered
     this.server = createServer((req, res) => this.#serve(req, res).catch((error) => res.destroy(error)));
@@ -104,10 +102,7 @@ export class Mock {
     if (!person || this.unknown.has(token)) return problem(res, 401, "unauthorized");
     if (path === "/api/v1/events") return this.#events(res, person);
     if (path === "/api/v1/state") return json(res, this.#seen(person));
-    if (path === "/api/v1/devices") {
-      this.deviceCalls++;
-      return this.devices === null ? problem(res, 503, "busy") : json(res, { devices: this.devices });
-    }
+    if (path === "/api/v1/devices") return this.devices === null ? problem(res, 503, "busy") : json(res, { devices: this.devices });
     if (path === "/api/v1/selftest") {
       const refusal = this.refusals.shift();
       if (refusal) return problem(res, 409, refusal);
@@ -142,7 +137,6 @@ export class Mock {
   async #service(res, order, body) {
     if (this.service === null) return problem(res, 404, "not_appliance");
     if (this.serviceBusy) return problem(res, 503, "busy");
-    this.serviceCalls += order === undefined ? 1 : 0;
     if (order === undefined) return json(res, this.service);
     const asked = JSON.parse(body);
     await this.ordered;

@@ -45,13 +45,17 @@ export const until = async (what, test, ms = LIMIT) => {
 };
 
 const asked = new WeakMap(); // page → its calls that have no answer yet
+const sent = new WeakMap(); // page → the addresses of all its calls
 const LONG = /\/api\/v1\/(events|selftest)$/; // open for as long as they like
 
-/** Follows what a page asks for, so that quiet can tell. */
+/** Follows what a page asks for, so that quiet and calls can tell. */
 export function follow(page) {
   const open = new Set();
+  const paths = [];
   asked.set(page, open);
+  sent.set(page, paths);
   page.on("request", (request) => LONG.test(request.url()) || open.add(request));
+  page.on("request", (request) => paths.push(new URL(request.url()).pathname));
   page.on("requestfinished", (request) => open.delete(request));
   page.on("requestfailed", (request) => open.delete(request));
 }
@@ -63,6 +67,15 @@ export async function waitsFor(page, path) {
 }
 
 /**
+ * How many calls to such an address a page has sent. Counted where they leave: one that the page gave up may still
+ * arrive, at any time.
+ */
+export async function calls(page, path) {
+  await page.evaluate(() => 0);
+  return sent.get(page).filter((one) => one === path).length;
+}
+
+/**
  * Waits until everything that the page has sent so far is answered. Keys and clicks are sent to the page in order and
  * a command goes out with its key, so after this one that did not arrive was never sent.
  */
@@ -71,17 +84,28 @@ export async function quiet(page) {
   await until("every call is answered", () => asked.get(page).size === 0);
 }
 
+/** Waits until what the page shows has taken effect: Preact begins and ends a component's work only after the next frame. */
+export const effects = (page) => page.evaluate(frames);
+
 /** Waits until the page stands as it will stay: drawn, with its fonts and pictures, and what moves held where it begins. */
 export async function still(page) {
+  await effects(page);
   await page.evaluate(drawn);
   await quiet(page);
+  await effects(page);
   await page.evaluate(drawn);
+}
+
+// What follows runs in the page.
+async function frames() {
+  for (let i = 0; i < 2; i++) {
+    await new Promise((resolve) => requestAnimationFrame(resolve));
+    await new Promise((resolve) => setTimeout(resolve));
+  }
 }
 
 async function drawn() {
   const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
-  const effects = () => new Promise((resolve) => setTimeout(resolve)); // Preact runs them after the frame
-  for (let i = 0; i < 2; i++) await frame().then(effects);
   while (document.querySelector("dialog:not([open])")) await frame();
   await document.fonts.ready;
   await Promise.all([...document.images].map((image) => image.decode()));

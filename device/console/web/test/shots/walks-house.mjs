@@ -1,7 +1,8 @@
 // Walks through what the house does by itself: alarms, devices, the self-test, and opening without a device.
 import { devices, items, moments, reports, troubled } from "./council.mjs";
-import { expectThat, flows, focused, last, quiet, tabTo, until } from "./steps.mjs";
+import { calls, effects, expectThat, flows, focused, last, quiet, tabTo, until } from "./steps.mjs";
 
+const DEVICES = "/api/v1/devices";
 const A_WHILE = 6000; // ms of the page's time: three looks at the devices, and not yet the silence of a broken stream
 
 async function signedIn(open, options) {
@@ -171,9 +172,10 @@ async function openingRace({ mock, open, problems }) {
 async function house({ mock, open, problems }) {
   mock.show(moments.ready());
   const page = await signedIn(open, { clock: true });
+  await effects(page);
   await page.clock.fastForward(A_WHILE);
   await quiet(page);
-  expectThat(problems, "devices are asked for before anybody looks", mock.deviceCalls === 0);
+  expectThat(problems, "devices are asked for before anybody looks", (await calls(page, DEVICES)) === 0);
   await page.locator("#tab-list").focus();
   await page.keyboard.press("ArrowLeft");
   await until("arrow keys reach the devices", async () => (await focused(page)).id === "tab-devices");
@@ -195,11 +197,12 @@ async function house({ mock, open, problems }) {
   expectThat(problems, "a second self-test can be started", (await page.locator('[data-action="selftest"]').getAttribute("aria-disabled")) === "true");
   await page.locator("#tab-list").click();
   await page.locator(".house").waitFor({ state: "detached" });
+  await effects(page);
   await quiet(page);
-  const calls = mock.deviceCalls;
+  const before = await calls(page, DEVICES);
   await page.clock.fastForward(A_WHILE);
   await quiet(page);
-  expectThat(problems, "devices are asked for while nobody looks", mock.deviceCalls === calls);
+  expectThat(problems, "devices are asked for while nobody looks", (await calls(page, DEVICES)) === before);
   finish();
   await until("the outcome is announced on another tab", async () => /Selbsttest: Nicht bereit/.test((await page.locator(".kern-sr-only[aria-live]").allInnerTexts()).join()));
   await page.locator("#tab-devices").click();
