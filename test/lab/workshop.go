@@ -45,12 +45,12 @@ func (w *Workshop) Close() { w.lock.Close() }
 // Binaries builds what goes into a guest: plenumd, plenumctl and the agent, all in one folder.
 func (w *Workshop) Binaries(ctx context.Context) (dir string, err error) {
 	dir = filepath.Join(w.Cache, "bin")
-	build := []string{"build", "-buildvcs=false", "-o", dir + "/"}
+	build := []string{"build", "-buildvcs=false", "-ldflags=-s -w", "-o", dir + "/"} // Buildroot strips what goes into an image, too
 	if err := goTool(ctx, w.Root, w.log, nil, append(build, "./cmd/plenumd", "./cmd/plenumctl")...); err != nil {
 		return "", err
 	}
 	static := []string{"CGO_ENABLED=0"}
-	return dir, goTool(ctx, w.Root, w.log, static, append(build, "-ldflags=-s -w", "./test/lab/agent")...)
+	return dir, goTool(ctx, w.Root, w.log, static, append(build, "./test/lab/agent")...)
 }
 
 // Script runs a script of the tree, named by its path from the top, and gives the last line it prints. What goes wrong

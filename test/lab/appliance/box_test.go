@@ -141,7 +141,7 @@ func (c *chamber) badSticks(t *testing.T) {
 	hollow := slot(t, "1.1.0", appliance.Hollow)
 	good := c.bundle(appliance.Bundle{Slot: hollow})
 	file := func(name, from string) appliance.StickFile { return appliance.StickFile{Name: name, From: from} }
-	before := c.Must(t, "sha256sum /dev/disk/by-partlabel/rootfs-a && cat /grub/grubenv")
+	before, env := c.written(), c.Must(t, "cat /grub/grubenv")
 	for _, tt := range []struct {
 		name, state, reason string
 		files               []appliance.StickFile
@@ -171,8 +171,11 @@ func (c *chamber) badSticks(t *testing.T) {
 		c.pull()
 		t.Logf("refused and pulled after %.1f s", time.Since(began).Seconds())
 	}
-	if after := c.Must(t, "sha256sum /dev/disk/by-partlabel/rootfs-a && cat /grub/grubenv"); after != before {
-		t.Errorf("slot A is not what it was:\n%s\n%s", before, after)
+	if after := c.written(); after != before {
+		t.Errorf("a slot is not what it was: %v sectors were written, %v before", after, before)
+	}
+	if now := c.Must(t, "cat /grub/grubenv"); now != env {
+		t.Errorf("GRUB's state is not what it was:\n%s\n%s", env, now)
 	}
 	// What is wrong inside shows only while it is written, into the slot that does not run.
 	c.plug(appliance.Stick{Label: "UPDATE", Files: []appliance.StickFile{file("p.raucb", c.bundle(appliance.Bundle{Slot: slot(t, "1.1.0", ""), Tamper: appliance.Payload}))}})
@@ -192,6 +195,19 @@ func (c *chamber) badSticks(t *testing.T) {
 	if slots, primary := c.RAUC(); c.Booted() != "A" || slots["A"].Status != "good" || primary != "A" {
 		t.Errorf("after a changed payload: %+v, %q boots next", slots, primary)
 	}
+	if after := c.written(); after[0] != before[0] || after[1] == before[1] {
+		t.Errorf("slot B alone was to be written: %v sectors were, %v before", after, before)
+	}
+}
+
+// written is how many sectors of slot A and of slot B were written in this boot.
+func (c *chamber) written() (sectors [2]int) {
+	c.t.Helper()
+	out := c.Must(c.t, `for slot in a b; do awk '{ print $7 }' "/sys/class/block/$(basename "$(readlink -f /dev/disk/by-partlabel/rootfs-$slot)")/stat"; done`)
+	if n, err := fmt.Sscan(out, &sectors[0], &sectors[1]); n != 2 {
+		c.t.Fatalf("%q: %v", out, err)
+	}
+	return sectors
 }
 
 // goodUpdate: offered, installed with the PIN and moving progress, started, marked good, told of.
@@ -266,7 +282,7 @@ func (c *chamber) outcome(t *testing.T, result, booted, version string) updates 
 func (c *chamber) badUpdate(t *testing.T) {
 	dead := slot(t, "1.2.0", appliance.NoDaemon)
 	dead.Files = append(dead.Files, lab.File{Path: "/etc/systemd/system/plenum-health.service.d/lab.conf", // not two minutes of waiting
-		Data: []byte("[Service]\nExecStart=\nExecStart=/usr/bin/plenumctl health --boot --wait 30s\n")})
+		Data: []byte("[Service]\nExecStart=\nExecStart=/usr/bin/plenumctl health --boot --wait 10s\n")})
 	c.plug(appliance.Stick{Label: "UPDATE", Files: []appliance.StickFile{{Name: "plenum.raucb", From: c.bundle(appliance.Bundle{Slot: dead})}}})
 	c.reads("offered")
 	if out, err := c.order("update --install"); err != nil {

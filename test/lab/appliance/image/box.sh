@@ -47,7 +47,9 @@ printf 'tmpfs /lab tmpfs mode=0755 0 0\n' >>"$root/etc/fstab"
 for unit in lab-agent lab-devices systemd-networkd tmp.mount; do chroot "$root" systemctl -q enable $unit; done
 
 # None of it is on a box.
-rm -rf "$root"/usr/{share,lib/x86_64-linux-gnu}/{perl,perl5} "$root"/usr/share/grub "$root"/usr/lib/udev/hwdb.d "$root"/var/lib/{apt,dpkg/info}
+rm -rf "$root"/usr/{share,lib/x86_64-linux-gnu}/{perl,perl5} "$root"/usr/bin/perl* "$root"/usr/lib/x86_64-linux-gnu/libperl* \
+    "$root"/usr/share/{grub,sounds} "$root"/usr/lib/{apt,udev/hwdb.d,udev/hwdb.bin} "$root"/var/lib/{apt,dpkg/info}
+find "$root"/usr/{bin,sbin} -name 'grub-*' ! -name grub-editenv -delete
 chroot "$root" systemd-sysusers
 sed -i 's#^root:[^:]*:#root::#' "$root/etc/shadow" # a console without a password, in the lab only
 rm -f "$root/etc/machine-id"
