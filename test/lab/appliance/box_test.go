@@ -75,7 +75,7 @@ func (c *chamber) firstBoot(t *testing.T, began time.Time) {
 		t.Errorf("failed: %s\n%s", out, c.Must(t, "journalctl -b -p warning --no-pager | tail -n 40"))
 	}
 	t.Log(c.Must(t, "df -h /data | tail -n 1; systemd-analyze security --no-pager plenumd | tail -n 1; systemctl show -P NRestarts plenumd"))
-	c.ease()
+	c.ease(mute)
 }
 
 // bootTimes tells what the daemon adds to a boot: from the moment the rest of multi-user.target was there to the moment
@@ -235,6 +235,7 @@ func (c *chamber) goodUpdate(t *testing.T) {
 	c.Until("a sitting opens on the new version", func(ctx context.Context) error { _, err := c.Run(ctx, "plenumctl open"); return err })
 	c.Must(t, "plenumctl close")
 	c.Must(t, "plenumctl update --seen")
+	c.configure(blind)
 }
 
 // reboot orders a restart and follows the box until its daemon answers again.

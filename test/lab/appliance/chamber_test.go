@@ -290,10 +290,9 @@ func (c *chamber) own() {
 	c.Must(c.t, "echo "+ownerPIN+" | plenumctl owner-pin --pin-stdin")
 }
 
-// ease spares the emulated processor what it is busiest with, once everything was live. The owner's PIN, which is set, is
-// kept at a small cost: every order asks for it, and at the real one that takes up to a minute. And the hall's microphone
-// goes: coding its sound takes half of a processor for as long as the box is on.
-func (c *chamber) ease() {
+// ease spares the emulated processor two things that it is busiest with. The owner's PIN, which is set, is kept at a small
+// cost: every order asks for it, and at the real one that takes up to a minute. And the hall changes; see mute and blind.
+func (c *chamber) ease(hall func(*config.Config)) {
 	c.t.Helper()
 	const file, salt = "/var/lib/plenum/owner.json", "of a box in the lab"
 	var kept struct {
@@ -310,8 +309,29 @@ func (c *chamber) ease() {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	const conf = "/etc/plenum/plenum.toml"
-	mute := configuration(c.t, func(conf *config.Config) { conf.Hall.Microphone = config.Microphone{} })
-	c.Must(c.t, "cat >"+file+" <<'END'\n"+string(text)+"\nEND\ncat >"+conf+" <<'END'\n"+string(mute)+"END\nsync "+file+" "+conf+" && systemctl restart plenumd")
+	c.write(file, text)
+	c.configure(hall)
+}
+
+// mute takes the hall's microphone away: coding its sound takes half of an emulated processor for as long as the box is on.
+func mute(c *config.Config) { c.Hall.Microphone = config.Microphone{} }
+
+// blind takes the camera away, too, which takes a quarter; for when nothing waits for a picture any more.
+func blind(c *config.Config) {
+	mute(c)
+	c.Cameras = nil
+}
+
+// configure puts a change of the hall in force.
+func (c *chamber) configure(change func(*config.Config)) {
+	c.t.Helper()
+	c.write("/etc/plenum/plenum.toml", configuration(c.t, change))
+	c.Must(c.t, "systemctl restart plenumd")
 	c.Until("the daemon answers", func(ctx context.Context) error { _, err := c.judge(ctx); return err })
+}
+
+// write replaces what is in a file.
+func (c *chamber) write(file string, text []byte) {
+	c.t.Helper()
+	c.Must(c.t, "cat >"+file+" <<'END'\n"+strings.TrimSuffix(string(text), "\n")+"\nEND\nsync "+file)
 }

@@ -40,7 +40,7 @@ func cuts(t *testing.T) {
 	c.firstBoots(t, random, first)
 	begun := c.Written()
 	c.own()
-	c.ease()
+	c.ease(blind)
 	c.Until("everything live", c.live)
 	c.settled()
 	toGood := c.Written() - begun
