@@ -31,8 +31,8 @@ for group in "$@"; do
     if [ ${#parts[@]} = 1 ]; then
         run "$group" ""
     else
-        for part in "${parts[@]}"; do run "$part" "[$part] " & done
-        wait
+        # A shell of its own: what bash says of one that is killed comes when it likes, also behind the last line.
+        (for part in "${parts[@]}"; do run "$part" "[$part] " 2>&3 & done; wait) 3>&2 2>/dev/null
     fi
     for part in "${parts[@]}"; do
         code=lost seconds='?' # of a part that was killed before it could tell
