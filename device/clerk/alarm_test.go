@@ -3,6 +3,7 @@ package clerk
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"testing"
 
@@ -69,47 +70,66 @@ func TestAlarmAndItemsGoOn(t *testing.T) {
 	}
 }
 
-// A journal of version 1 is taken up as it is, and goes on under the present rules in the open: by the number in each record.
-func TestAJournalOfVersion1(t *testing.T) {
-	raw, err := os.ReadFile("../sitting/testdata/rules1.json")
+// A journal of an older version is taken up as it is, and goes on under the present rules in the open: by the number in
+// each record.
+func TestJournalsOfOlderVersions(t *testing.T) {
+	for version := 1; version < sitting.RulesVersion; version++ {
+		raw, err := os.ReadFile(fmt.Sprintf("../sitting/testdata/rules%d.json", version))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var sittings []struct {
+			Records []struct{ Event, Effects json.RawMessage }
+			State   struct{ Speakers, Requests json.RawMessage }
+		}
+		if err := json.Unmarshal(raw, &sittings); err != nil {
+			t.Fatal(err)
+		}
+		for _, then := range sittings {
+			var records []journal.Record
+			for i, r := range then.Records {
+				records = append(records, journal.Record{Seq: uint64(i) + 1, Sitting: 1, Rules: version, Event: r.Event, Effects: r.Effects})
+			}
+			takenUp(t, version, records, string(then.State.Speakers)+string(then.State.Requests))
+		}
+	}
+}
+
+func takenUp(t *testing.T, version int, records []journal.Record, words string) {
+	t.Helper()
+	j, err := journal.Open(t.Context(), t.TempDir(), sitting.RulesVersion)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var sittings []struct {
-		Records []struct{ Event, Effects json.RawMessage }
-	}
-	if err := json.Unmarshal(raw, &sittings); err != nil {
+	defer j.Close()
+	if err := j.Append(t.Context(), records); err != nil {
 		t.Fatal(err)
 	}
-	for _, then := range sittings {
-		j, err := journal.Open(t.Context(), t.TempDir(), sitting.RulesVersion)
-		if err != nil {
-			t.Fatal(err)
+	c, end := running(t, Options{Journal: j, Patience: patient})
+	if got := c.Replayed(); got.Records != len(records) || got.Deviations != 0 {
+		t.Fatalf("version %d: %+v", version, got)
+	}
+	now := c.Snapshot().State
+	speakers, errS := json.Marshal(now.Speakers)
+	requests, errR := json.Marshal(now.Requests)
+	if err := errors.Join(errS, errR); err != nil || string(speakers)+string(requests) != words {
+		t.Fatalf("version %d: %v, the words are %s%s, then %s", version, err, speakers, requests, words)
+	}
+	last := do(t, c, "", sitting.Event{Kind: sitting.KindAlarm, By: box(), On: true, Reason: "a contact of its own"})
+	if err := end(); err != nil {
+		t.Fatal(err)
+	}
+	err = j.Replay(t.Context(), func(r journal.Record) error {
+		want := version
+		if r.Seq == last.Seq {
+			want = sitting.RulesVersion
 		}
-		defer j.Close()
-		var records []journal.Record
-		for i, r := range then.Records {
-			records = append(records, journal.Record{Seq: uint64(i) + 1, Sitting: 1, Rules: 1, Event: r.Event, Effects: r.Effects})
+		if r.Rules != want {
+			t.Errorf("record %d of %d is by rules %d", r.Seq, last.Seq, r.Rules)
 		}
-		if err := j.Append(t.Context(), records); err != nil {
-			t.Fatal(err)
-		}
-		c, end := running(t, Options{Journal: j, Patience: patient})
-		if got := c.Replayed(); got.Records != len(records) || got.Deviations != 0 {
-			t.Fatalf("%+v", got)
-		}
-		last := do(t, c, "", sitting.Event{Kind: sitting.KindAlarm, By: box(), On: true, Reason: "fire"})
-		if err := end(); err != nil {
-			t.Fatal(err)
-		}
-		err = j.Replay(t.Context(), func(r journal.Record) error {
-			if want := 1 + int(r.Seq/last.Seq); r.Rules != want {
-				t.Errorf("record %d of %d is by rules %d", r.Seq, last.Seq, r.Rules)
-			}
-			return nil
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }

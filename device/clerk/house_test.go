@@ -171,6 +171,7 @@ func running(t testing.TB, o Options) (c *Clerk, end func() error) {
 
 func box() sitting.Actor      { return sitting.Actor{Role: sitting.RoleBox} }
 func operator() sitting.Actor { return sitting.Actor{Role: sitting.RoleOperator} }
+func chair() sitting.Actor    { return sitting.Actor{Role: sitting.RoleChair, Person: "p1"} }
 func member(id sitting.PersonID) sitting.Actor {
 	return sitting.Actor{Role: sitting.RoleMember, Person: id}
 }
@@ -268,11 +269,11 @@ func anything(pick func(n int) int) sitting.Event {
 		return sitting.Event{Kind: sitting.KindLeg, By: box(), Person: id, Leg: &sitting.Leg{Publishes: on, Plays: on, Audio: on}}
 	case 16:
 		p := []sitting.Priority{sitting.PriorityClear, sitting.PriorityHold, sitting.PriorityRelease, sitting.PriorityRelease}[pick(4)]
-		return sitting.Event{Kind: sitting.KindPriority, By: operator(), Priority: p}
+		return sitting.Event{Kind: sitting.KindPriority, By: chair(), Priority: p}
 	}
 	if pick(3) == 0 {
 		m := []sitting.Mode{sitting.ModeChairGrants, sitting.ModeFirstCome, sitting.ModeOverride}[pick(3)]
-		return sitting.Event{Kind: sitting.KindRules, By: operator(), Mode: m, Limit: pick(4) + 1}
+		return sitting.Event{Kind: sitting.KindRules, By: chair(), Mode: m, Limit: pick(4) + 1}
 	}
 	return ofTheHouse(pick, on)
 }

@@ -81,9 +81,9 @@ func (c *Clerk) refold(r journal.Record) error {
 	return nil
 }
 
-// repeat decides again and compares.
+// repeat decides again, by the rules of the record, and compares.
 func (c *Clerk) repeat(r journal.Record, e sitting.Event) error {
-	next, es, err := sitting.Apply(c.state, e)
+	next, es, err := sitting.Repeat(c.state, e, r.Rules)
 	if err != nil {
 		return fmt.Errorf("%w: record %d is refused: %w", ErrDeviates, r.Seq, err)
 	}

@@ -233,6 +233,27 @@ func TestActorIsTheTokens(t *testing.T) {
 	}
 }
 
+// The record never says that a member gave the word back or took the hand down when the chair did it.
+func TestNobodyActsInAnothersName(t *testing.T) {
+	b := newBox(t)
+	chair := b.chair()
+	b.command("open", chair, `{}`)
+	b.command("request", chair, `{"person":"p-ben"}`)
+	for _, name := range []string{"lower", "yield"} {
+		if name == "yield" {
+			b.command("grant", chair, `{"person":"p-ben"}`)
+		}
+		last := b.desk.Snapshot().Seq
+		got := b.command(name, chair, `{"person":"p-ben"}`)
+		if got.status != 403 || got.code() != "not_allowed" || !strings.Contains(string(got.body), "withdraw") || b.desk.Snapshot().Seq != last {
+			t.Errorf("%s: %d %s", name, got.status, got.body)
+		}
+	}
+	if got := b.command("withdraw", chair, `{"person":"p-ben"}`); got.status != 200 {
+		t.Errorf("%d %s", got.status, got.body)
+	}
+}
+
 func TestAuthenticate(t *testing.T) {
 	b := newBox(t)
 	r, err := http.NewRequest("POST", "/whip", nil)

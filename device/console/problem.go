@@ -74,6 +74,8 @@ func (r refusal) detail(err error) string {
 func refusals() []refusal {
 	const conflict = http.StatusConflict
 	return []refusal{
+		{sitting.ErrTheirOwn, http.StatusForbidden, "not_allowed",
+			"Only they do this themselves; take the word from them with withdraw, strike their request with refuse."},
 		{sitting.ErrNotAllowed, http.StatusForbidden, "not_allowed", "This is not for you to do; ask the chair."},
 		{sitting.ErrNotOpen, conflict, "not_open", "The sitting is not open; the chair opens it first."},
 		{sitting.ErrAlreadyOpen, conflict, "already_open", "The sitting is open already."},

@@ -37,6 +37,7 @@ func promised() map[string]struct {
 		"sitting.ErrUnknownSeat":    {sitting.ErrUnknownSeat, 404, "unknown_person"},
 		"sitting.ErrAlreadyListed":  {sitting.ErrAlreadyListed, 409, "already_listed"},
 		"sitting.ErrNotListed":      {sitting.ErrNotListed, 409, "not_listed"},
+		"sitting.ErrTheirOwn":       {sitting.ErrTheirOwn, 403, "not_allowed"},
 		"sitting.ErrAlreadySpeaks":  {sitting.ErrAlreadySpeaks, 409, "already_speaks"},
 		"sitting.ErrNotSpeaking":    {sitting.ErrNotSpeaking, 409, "not_speaking"},
 		"sitting.ErrLimit":          {sitting.ErrLimit, 409, "limit"},

@@ -70,7 +70,7 @@ func TestEveryRefusalIsSorted(t *testing.T) {
 		sitting.ErrNotAllowed, sitting.ErrNotOpen, sitting.ErrAlreadyOpen, sitting.ErrUnknownPerson, sitting.ErrUnknownSeat,
 		sitting.ErrAlreadyListed, sitting.ErrNotListed, sitting.ErrAlreadySpeaks, sitting.ErrNotSpeaking, sitting.ErrLimit,
 		sitting.ErrSilenced, sitting.ErrListEmpty, sitting.ErrNoWay, sitting.ErrInvalid, sitting.ErrNothingChanged,
-		sitting.ErrAlarm, sitting.ErrNotReady,
+		sitting.ErrAlarm, sitting.ErrNotReady, sitting.ErrTheirOwn,
 	}
 	if declared != len(all) {
 		t.Errorf("package sitting has %d reasons, this test %d", declared, len(all))

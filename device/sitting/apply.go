@@ -15,8 +15,14 @@ func New() State {
 // Apply folds one event into the state. It returns the new state and the orders to the devices that follow from the
 // difference, or the old state and the reason why the event is refused. The same state and event always give the same
 // answer. The state passed in is never changed.
-func Apply(s State, e Event) (State, []Effect, error) {
-	if err := permit(s, e); err != nil {
+func Apply(s State, e Event) (State, []Effect, error) { return Repeat(s, e, RulesVersion) }
+
+// Repeat folds an event of a record by the version of the rules that accepted it: what they allowed stays done.
+func Repeat(s State, e Event, version int) (State, []Effect, error) {
+	if version < 1 || version > RulesVersion {
+		return s, nil, fmt.Errorf("%w: there are no rules of version %d here", ErrInvalid, version)
+	}
+	if err := permit(s, e, version); err != nil {
 		return s, nil, err
 	}
 	next := s.clone()

@@ -2,6 +2,7 @@ package sitting
 
 import (
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -15,13 +16,13 @@ const (
 	KindClose    Kind = "close"      // the chair closes the sitting
 	KindRules    Kind = "rules"      // [Mode, Limit]
 	KindRequest  Kind = "request"    // [Person or Seat, Origin] a raised hand or desk key; Queue: the chair wants to wait in the list
-	KindLower    Kind = "lower"      // [Person or Seat] the hand is taken down by its owner
+	KindLower    Kind = "lower"      // [Person or Seat] the hand is taken down by its owner, never by another
 	KindRefuse   Kind = "refuse"     // [Person, Reason] the chair strikes a request
 	KindMove     Kind = "move"       // [Person, Index] the chair gives a request its place, 0 is the front
 	KindGrant    Kind = "grant"      // [Person] the chair gives the word, with or without a request
 	KindNext     Kind = "next"       // the longest speaker gives way, the first in the list gets the word
 	KindWithdraw Kind = "withdraw"   // [Person] the chair takes the word
-	KindYield    Kind = "yield"      // [Person or Seat] the speaker gives the word back
+	KindYield    Kind = "yield"      // [Person or Seat] the speaker gives the word back, never another for them
 	KindPriority Kind = "priority"   // [Priority] the chair's priority key
 	KindMic      Kind = "mic"        // [Seat, On, Grant] a desk reports its microphone
 	KindMicFail  Kind = "mic_failed" // [Seat, On, Grant, Reason] a desk refused or did not confirm an order
@@ -81,6 +82,7 @@ type Event struct {
 // Reasons why an event is refused. A refused event changes nothing and is not journaled.
 var (
 	ErrNotAllowed     = errors.New("not allowed for this role")
+	ErrTheirOwn       = fmt.Errorf("%w: only they do this themselves; take the word with withdraw, strike the request with refuse", ErrNotAllowed)
 	ErrNotOpen        = errors.New("the sitting is not open")
 	ErrAlreadyOpen    = errors.New("the sitting is already open")
 	ErrUnknownPerson  = errors.New("this person is not on the roster")

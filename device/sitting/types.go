@@ -13,9 +13,12 @@ import "time"
 // Version 2 added the alarm and the items that an opening counts on. Every rule it brought asks first whether there is
 // an alarm or an item, and only events of its own kinds bring either: a record of version 1 has no such event before
 // it, and each of its rules stands as it stood. So the present rules fold it to the very same state with the very same
-// effects, and a sitting opened under version 1 goes on under version 2 without a seam. testdata/rules1.json, decided
-// by version 1, proves it.
-const RulesVersion = 2
+// effects, and a sitting opened under version 1 goes on under version 2 without a seam.
+//
+// Version 3 only takes rights away: whoever leads has those that are listed (rights) and no longer yields or lowers in
+// a member's name. What version 3 accepts, version 2 would have decided alike; what only they accepted, Repeat folds by
+// their rights. testdata/rules1.json and rules2.json, decided by versions 1 and 2, prove both.
+const RulesVersion = 3
 
 // PersonID names one person of the roster, stable over reconnects, restarts and other browsers.
 type PersonID string
