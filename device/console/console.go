@@ -166,11 +166,22 @@ func (c *Console) Authenticate(r *http.Request) (access.Identity, error) {
 	case err != nil:
 		return id, unauthorized("This link or session is not valid any more; ask for a new link, or log in again.")
 	}
-	// A link outlives its person's place on the roster; it opens nothing then.
-	if _, ok := c.opts.Clerk.Snapshot().State.Person(id.Person); !ok && id.Role != access.RoleScreen {
-		return id, unauthorized("This person is not on the roster any more; ask the clerk.")
+	return id, onRoster(c.opts.Clerk.Snapshot().State, id)
+}
+
+// onRoster reports why a link or a session opens nothing any more although it is good: it outlives its person's place
+// and role on the roster, which alone gives them (N14).
+func onRoster(s sitting.State, id access.Identity) error {
+	if id.Role == access.RoleScreen {
+		return nil
 	}
-	return id, nil
+	switch p, ok := s.Person(id.Person); {
+	case !ok:
+		return unauthorized("This person is not on the roster any more; ask the clerk.")
+	case p.Role != id.Role:
+		return unauthorized("This person has another role on the roster now; log in again, or ask for a new link.")
+	}
+	return nil
 }
 
 func unauthorized(detail string) *Problem {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -28,7 +29,7 @@ func (c *Console) view(snap clerk.Snapshot, id access.Identity) View {
 }
 
 // events streams the view and its changes (WHATWG HTML, 9.2, text/event-stream) until the viewer goes, the token ends,
-// another stream takes over, or the console closes.
+// the roster takes the viewer's place or role away, another stream takes over, or the console closes.
 func (c *Console) events(w http.ResponseWriter, r *http.Request, id access.Identity) error {
 	place, err := c.hub.enter(id)
 	if err != nil {
@@ -45,20 +46,24 @@ func (c *Console) events(w http.ResponseWriter, r *http.Request, id access.Ident
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
 	out := func(text []byte) error {
+		ended := onRoster(c.opts.Clerk.Snapshot().State, id)
+		if ended != nil {
+			text = gone("revoked")
+		}
 		if err := control.SetWriteDeadline(time.Now().Add(sendTime)); err != nil {
 			return err
 		}
 		if _, err := w.Write(text); err != nil {
 			return err
 		}
-		return control.Flush()
+		return errors.Join(control.Flush(), ended)
 	}
 	c.stream(r.Context(), id, place, out)
 	return nil
 }
 
 // stream sends one viewer what they see, until there is a reason to end. out takes whole messages; its error means
-// that the viewer is gone.
+// that the viewer is gone, or was told that nothing more comes.
 func (c *Console) stream(ctx context.Context, id access.Identity, place seat, out func([]byte) error) {
 	beat := time.NewTicker(beatEvery)
 	defer beat.Stop()
@@ -98,11 +103,14 @@ func (c *Console) stream(ctx context.Context, id access.Identity, place seat, ou
 			}
 		}
 		if why != "" {
-			_ = out([]byte("event: gone\ndata: {\"code\":\"" + why + "\"}\n\n")) // the end either way
+			_ = out(gone(why)) // the end either way
 			return
 		}
 	}
 }
+
+// gone tells a viewer why the stream ends.
+func gone(why string) []byte { return []byte("event: gone\ndata: {\"code\":\"" + why + "\"}\n\n") }
 
 // message writes a view as an event: the whole at first, then only the top-level keys that differ from those sent. It
 // is empty when nothing but the clock changed.

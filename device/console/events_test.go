@@ -264,6 +264,44 @@ func TestRestart(t *testing.T) {
 	a.until(b.desk.Snapshot().Seq)
 }
 
+// Links and sessions outlive a change of the roster; what they open does not. The chair before sees and does no more than
+// what they are now, and signs in anew if it is anything.
+func TestTheRosterGivesTheRole(t *testing.T) {
+	b := newBox(t, func(o *Options) { o.Service = &room{owner: "730164"} })
+	chair, anna, ben := b.chair(), b.link("p-anna", sitting.RoleMember), b.link("p-ben", sitting.RoleMember)
+	screen := b.link("screen", access.RoleScreen)
+	before, gone, deputy, wall := b.watch(chair), b.watch(anna), b.watch(ben), b.watch(screen)
+	for _, v := range []*viewer{before, gone, deputy, wall} {
+		v.must()
+	}
+	b.desk.must(t, byBox(sitting.Event{Kind: sitting.KindRoster, Body: "Rat", Mode: sitting.ModeChairGrants, Limit: 2, MaxLimit: 4,
+		Roster: []sitting.Member{
+			{ID: "p-chair", Name: "Clara Vorsitz", Role: sitting.RoleMember, Seat: "1", Desk: "saal"},
+			{ID: "p-ben", Name: "Ben Halle", Role: sitting.RoleChair, Seat: "7", Desk: "saal"},
+		}}))
+	for name, v := range map[string]*viewer{"the chair before": before, "who left": gone, "who became the chair": deputy} {
+		if code := v.ends(); code != "revoked" {
+			t.Errorf("%s: %q", name, code)
+		}
+	}
+	wall.until(b.desk.Snapshot().Seq)
+	for _, token := range []string{chair, anna, ben} {
+		for method, path := range map[string]string{"GET": "/api/v1/service", "POST": "/api/v1/service/acknowledge", "DELETE": "/whep/1"} {
+			if got := b.ask(method, path, token, ""); got.status != 401 || got.code() != "unauthorized" {
+				t.Errorf("%s: %d %s", path, got.status, got.body)
+			}
+		}
+	}
+	got := b.ask("POST", "/api/v1/session", "", `{"pin":"`+pin+`"}`)
+	var s session
+	if err := json.Unmarshal(got.body, &s); err != nil || s.Name != "Ben Halle" {
+		t.Fatalf("%d %s", got.status, got.body)
+	}
+	if got := b.command("open", s.Token, `{}`); got.status != 200 {
+		t.Errorf("%d %s", got.status, got.body)
+	}
+}
+
 // Many viewers over a storm of events all end up with the same, latest state.
 func TestManyViewers(t *testing.T) {
 	b := newBox(t)
