@@ -171,6 +171,7 @@ type box struct {
 	addr   string
 	con    *Console
 	client *http.Client
+	from   string // where its callers are, as they seem to the console; empty: at the box itself
 	stop   func() // ends the console and waits for it
 }
 
@@ -236,7 +237,7 @@ func (b *box) start() {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	b.opts.Listener, b.opts.Access, b.opts.TLS = l, b.access, access.Profile(b.ca.GetCertificate)
+	b.opts.Listener, b.opts.Access, b.opts.TLS = away{l, b.from}, b.access, access.Profile(b.ca.GetCertificate)
 	if b.con, err = New(b.opts); err != nil {
 		b.t.Fatal(err)
 	}
@@ -256,6 +257,27 @@ func (b *box) start() {
 	})
 	b.t.Cleanup(b.stop)
 }
+
+// away is a listener whose callers come from another address than they do.
+type away struct {
+	net.Listener
+	from string
+}
+
+func (a away) Accept() (net.Conn, error) {
+	c, err := a.Listener.Accept()
+	if err != nil || a.from == "" {
+		return c, err
+	}
+	return awayConn{c, net.TCPAddrFromAddrPort(netip.MustParseAddrPort(a.from))}, nil
+}
+
+type awayConn struct {
+	net.Conn
+	from net.Addr
+}
+
+func (c awayConn) RemoteAddr() net.Addr { return c.from }
 
 // trust is what a browser has that imported the box's root.
 func (b *box) trust() *tls.Config {

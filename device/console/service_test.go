@@ -32,6 +32,7 @@ const owned = `{"release":{"version":"1.3.0","build":"2026-11-01T10:00:00Z","slo
 type room struct {
 	mu    sync.Mutex
 	owner string
+	open  func() bool // a sitting is open; nil: none is
 	fail  error
 	did   []string
 }
@@ -45,7 +46,10 @@ func (r *room) do(ctx context.Context, pin, what string) error {
 	if r.fail != nil {
 		return r.fail
 	}
-	if pin != r.owner {
+	switch {
+	case r.open != nil && r.open() && what != "acknowledge" && !strings.HasPrefix(what, "owner"):
+		return service.ErrSittingOpen
+	case pin != r.owner:
 		return service.ErrWrongPIN
 	}
 	r.did = append(r.did, what)
