@@ -62,6 +62,13 @@ func freePort(t *testing.T) string {
 // running starts an appliance and returns its control socket and a way to end it.
 func running(t *testing.T, c config.Config) (*control.Client, func()) {
 	t.Helper()
+	_, ctl, end := started(t, c)
+	return ctl, end
+}
+
+// started is for tests that look into it as well.
+func started(t *testing.T, c config.Config) (*App, *control.Client, func()) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	a, err := New(ctx, c, slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})))
 	if err != nil {
@@ -77,7 +84,7 @@ func running(t *testing.T, c config.Config) (*control.Client, func()) {
 		}
 		a.Close()
 	}
-	return control.Dial(c.Socket), end
+	return a, control.Dial(c.Socket), end
 }
 
 // eventually waits for another goroutine or a pseudo-terminal. The limit is for what never comes: a busy machine is slow.

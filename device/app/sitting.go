@@ -78,6 +78,8 @@ func (a *App) carryOut(_ uint64, es []sitting.Effect) {
 			}
 		case sitting.EffectCarry:
 			a.media.carry(string(e.Person), e.On)
+		case sitting.EffectTransmit:
+			a.media.stage.Transmit(e.On)
 		case sitting.EffectStage:
 			a.media.show(*e.Source, a.state())
 		}

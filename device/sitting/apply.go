@@ -17,7 +17,8 @@ func New() State {
 // answer. The state passed in is never changed.
 func Apply(s State, e Event) (State, []Effect, error) { return Repeat(s, e, RulesVersion) }
 
-// Repeat folds an event of a record by the version of the rules that accepted it: what they allowed stays done.
+// Repeat folds an event of a record by the version of the rules that accepted it: what they allowed stays done, and the
+// orders are those that they gave.
 func Repeat(s State, e Event, version int) (State, []Effect, error) {
 	if version < 1 || version > RulesVersion {
 		return s, nil, fmt.Errorf("%w: there are no rules of version %d here", ErrInvalid, version)
@@ -30,7 +31,7 @@ func Repeat(s State, e Event, version int) (State, []Effect, error) {
 	if err != nil {
 		return s, nil, err
 	}
-	return next, append(difference(s, next), extra...), nil
+	return next, asOf(version, append(difference(s, next), extra...)), nil
 }
 
 // handle changes a fresh copy. Effects it returns are orders that do not follow from the change of state alone.

@@ -9,6 +9,10 @@ const (
 	EffectCarry EffectKind = "carry" // [Person, On] let a remote member's sound and picture through, or stop it
 	EffectStage EffectKind = "stage" // [Source] who stands in the word slot
 	EffectLamp  EffectKind = "lamp"  // [Seat, Lamp] what the desk at the seat shows
+
+	// EffectTransmit [On] lets sound and picture of hall and members out to people's links and to screens, or nothing of
+	// either. Whoever carries it out transmits nothing before the first such order.
+	EffectTransmit EffectKind = "transmit"
 )
 
 // Lamp is what a seat's desk shows, where it can.

@@ -13,10 +13,25 @@ func (s State) heard(sp Speaker) bool {
 	return s.Phase == PhaseOpen && (sp.Chair || !s.Silenced)
 }
 
+// Transmits reports whether anybody may be sent sound or picture now, of the hall or of a member: in an open sitting, and
+// in no other phase there is or will be.
+func (s State) Transmits() bool { return s.Phase == PhaseOpen }
+
+// asOf leaves out of orders what rules of an older version did not give.
+func asOf(version int, es []Effect) []Effect {
+	if version >= transmitRules {
+		return es
+	}
+	return slices.DeleteFunc(es, func(e Effect) bool { return e.Kind == EffectTransmit })
+}
+
 // difference is what devices must do to get from one state to the next. Everything that is closed comes before
 // anything that is opened, so that never more is open than either state allows.
 func difference(was, now State) []Effect {
 	var off, on []Effect
+	if was.Transmits() && !now.Transmits() {
+		off = append(off, Effect{Kind: EffectTransmit})
+	}
 	for _, sp := range was.Speakers {
 		if was.heard(sp) && !now.Hears(sp.Grant) {
 			off = append(off, order(sp, false))
@@ -30,6 +45,9 @@ func difference(was, now State) []Effect {
 	es := append(off, on...)
 	if src := now.source(); src != was.source() || (len(was.Roster) == 0 && len(now.Roster) > 0) {
 		es = append(es, Effect{Kind: EffectStage, Source: &src})
+	}
+	if now.Transmits() && !was.Transmits() {
+		es = append(es, Effect{Kind: EffectTransmit, On: true})
 	}
 	return append(es, lamps(was, now)...)
 }

@@ -15,6 +15,7 @@ type world struct {
 	mics    map[SeatID]uint64 // open microphones and their grants
 	carried map[PersonID]bool
 	lamps   map[SeatID]Lamp
+	sends   bool // sound and picture go out
 }
 
 func (w *world) obey(t *rapid.T, s State, es []Effect) {
@@ -30,7 +31,12 @@ func (w *world) obey(t *rapid.T, s State, es []Effect) {
 			delete(w.carried, e.Person)
 		case e.Kind == EffectLamp:
 			w.lamps[e.Seat] = e.Lamp
+		case e.Kind == EffectTransmit:
+			w.sends = e.On
 		}
+	}
+	if w.sends != (s.Phase == PhaseOpen) {
+		t.Fatalf("%s, and sound and picture go out: %v", s.Phase, w.sends)
 	}
 	for seat, lamp := range w.lamps {
 		if want := s.LampAt(seat); lamp != want {
@@ -135,7 +141,7 @@ func TestRandomSittings(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := house(t, rapid.SampledFrom([]Mode{ModeChairGrants, ModeFirstCome, ModeOverride}).Draw(t, "mode"), rapid.IntRange(1, 4).Draw(t, "limit"))
 		first, journal := s, []Event{}
-		w := world{mics: map[SeatID]uint64{}, carried: map[PersonID]bool{}, lamps: map[SeatID]Lamp{}}
+		w := world{sends: true, mics: map[SeatID]uint64{}, carried: map[PersonID]bool{}, lamps: map[SeatID]Lamp{}}
 		ms := 0
 		for range rapid.IntRange(1, 80).Draw(t, "events") {
 			e := draw(t, s, &ms)
@@ -218,7 +224,7 @@ func silent(t *rapid.T, s State, es []Effect) {
 		t.Fatalf("it is over or not: %+v", s.Alarm)
 	}
 	for _, e := range slices.Concat(es, Outputs(s)) {
-		if e.On || e.Kind == EffectLamp && e.Lamp != LampOff || e.Kind == EffectStage && e.Source.Kind != SourceHall {
+		if e.On && e.Kind != EffectTransmit || e.Kind == EffectLamp && e.Lamp != LampOff || e.Kind == EffectStage && e.Source.Kind != SourceHall {
 			t.Fatalf("ordered during an alarm: %+v", e)
 		}
 	}

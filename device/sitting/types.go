@@ -15,10 +15,14 @@ import "time"
 // it, and each of its rules stands as it stood. So the present rules fold it to the very same state with the very same
 // effects, and a sitting opened under version 1 goes on under version 2 without a seam.
 //
-// Version 3 only takes rights away: whoever leads has those that are listed (rights) and no longer yields or lowers in
-// a member's name. What version 3 accepts, version 2 would have decided alike; what only they accepted, Repeat folds by
-// their rights. testdata/rules1.json and rules2.json, decided by versions 1 and 2, prove both.
+// Version 3 takes rights away and adds an order. Whoever leads has the rights that are listed (rights) and no longer yields
+// or lowers in a member's name; what version 3 accepts, version 2 would have decided alike. And sound and picture go out in
+// an open sitting only, by the order to transmit, which changes no state. Repeat folds what older versions accepted by their
+// rights and without that order: testdata/rules1.json and rules2.json, decided by versions 1 and 2, prove it.
 const RulesVersion = 3
+
+// transmitRules is the first version that orders to transmit.
+const transmitRules = 3
 
 // PersonID names one person of the roster, stable over reconnects, restarts and other browsers.
 type PersonID string

@@ -11,7 +11,7 @@ import (
 func BenchmarkFanOut(b *testing.B) {
 	for _, viewers := range []int{1, 10, 40, 90} {
 		b.Run(fmt.Sprintf("viewers=%d", viewers), func(b *testing.B) {
-			s := New(Options{Voices: 1})
+			s := open(Options{Voices: 1})
 			cam := s.AddSource("camera/wide", Video, "", nil)
 			s.SetWord("camera/wide")
 			for range viewers {
@@ -32,7 +32,7 @@ func BenchmarkFanOut(b *testing.B) {
 
 // Taking the word, uncontended.
 func BenchmarkWithdraw(b *testing.B) {
-	s := New(Options{Voices: 4})
+	s := open(Options{Voices: 4})
 	s.AddSource("member/anna", Audio, "anna", nil)
 	s.AddSource("member/anna", Video, "anna", nil)
 	s.SetWord("member/anna")

@@ -15,7 +15,7 @@ import (
 func rounds(t *testing.T, n int, picture func(uint16) *rtp.Packet, wrap func(Sink) (Sink, func())) (inAll, after int64) {
 	t.Helper()
 	opus := func(seq uint16) *rtp.Packet { return sound(seq, uint32(seq)*960, []byte{1, 'a'}) }
-	s := New(Options{Voices: 1})
+	s := open(Options{Voices: 1})
 	video := s.AddSource("member/anna", Video, "anna", nil)
 	voice := s.AddSource("member/anna", Audio, "anna", nil)
 	s.SetWord("member/anna")

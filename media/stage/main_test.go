@@ -14,10 +14,18 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // clock is a hand-driven clock.
 type clock struct{ t time.Time }
 
-func newClock() *clock                 { return &clock{time.Unix(1_700_000_000, 0)} }
-func (c *clock) now() time.Time        { return c.t }
-func (c *clock) pass(d time.Duration)  { c.t = c.t.Add(d) }
-func testStage(c *clock, n int) *Stage { return New(Options{Voices: n, Now: c.now}) }
+func newClock() *clock                { return &clock{time.Unix(1_700_000_000, 0)} }
+func (c *clock) now() time.Time       { return c.t }
+func (c *clock) pass(d time.Duration) { c.t = c.t.Add(d) }
+
+// testStage is a stage of which something may go out.
+func testStage(c *clock, n int) *Stage { return open(Options{Voices: n, Now: c.now}) }
+
+func open(o Options) *Stage {
+	s := New(o)
+	s.Transmit(true)
+	return s
+}
 
 // got is one packet a watcher received.
 type got struct {

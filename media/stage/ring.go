@@ -35,6 +35,13 @@ func (r *ring) get(seq uint16) *cell {
 	return c
 }
 
+// clear empties every cell.
+func (r *ring) clear() {
+	for i := range r.cells {
+		r.cells[i].full, r.cells[i].person = false, ""
+	}
+}
+
 // forget empties every cell of the person, wherever the slot stands now.
 func (r *ring) forget(person string) {
 	for i := range r.cells {

@@ -102,6 +102,16 @@ func (sl *slot) expel(person string) {
 	}
 }
 
+// shut takes everything out of the slot, what might be sent again included.
+func (sl *slot) shut() {
+	sl.mu.Lock()
+	defer sl.mu.Unlock()
+	sl.remove(func(*Source) bool { return true })
+	if sl.ring != nil {
+		sl.ring.clear()
+	}
+}
+
 func (sl *slot) empty() {
 	sl.mu.Lock()
 	defer sl.mu.Unlock()
@@ -177,8 +187,11 @@ func (sl *slot) enter(src *Source, p *rtp.Packet, c content, now time.Time) bool
 // begin starts the mapping of a new source at its first packet.
 func (sl *slot) begin(p *rtp.Packet, c content, now time.Time) {
 	sl.numbers.begin(p.SequenceNumber)
-	gap := uint32(max(0, now.Sub(sl.lastAt)).Seconds() * float64(sl.kind.rate()))
-	sl.tsOff = sl.lastTS + max(sl.kind.step(), gap) - p.Timestamp
+	// From one sitting to the next the timestamp may go round, and by more than half: it is newer whatever it compares to.
+	gap := uint32(int64(max(0, now.Sub(sl.lastAt)).Seconds() * float64(sl.kind.rate())))
+	first := sl.lastTS + max(sl.kind.step(), gap)
+	sl.tsOff = first - p.Timestamp
+	sl.lastTS, sl.lastAt = first, now
 	sl.picture.begin(c.vp8)
 	sl.codec = c.codec
 	sl.stats.Switches++

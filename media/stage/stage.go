@@ -6,10 +6,12 @@
 // VP8 or H.264, and a slot changes from one to the other with its source: the
 // payload type of each packet names its codec.
 //
-// The word decides: a member's packets pass only while the member is carried.
+// Nothing passes at all before Transmit(true) and after Transmit(false). Within
+// that the word decides: a member's packets pass only while the member is carried.
 // Taking the word away is exact. The gate is the slot's lock, held over the check
 // and the whole fan-out, and the retransmission ring belongs to the slot, so when
-// Carry(person, false) has returned nothing of that person goes out any more.
+// Carry(person, false) has returned nothing of that person goes out any more, and
+// nothing of anybody when Transmit(false) has.
 package stage
 
 import (
@@ -80,6 +82,7 @@ type Stage struct {
 	want    map[SlotID]string // id of the source each shared slot should show
 	voices  []string          // person in voice slot i+1, or ""
 	carried []string          // persons carried now, in the order of the grants
+	open    bool              // something may go out at all
 }
 
 type sourceKey struct {
@@ -87,7 +90,7 @@ type sourceKey struct {
 	kind Kind
 }
 
-// New makes a stage with empty slots.
+// New makes a stage with empty slots. Nothing goes out of it before Transmit(true).
 func New(o Options) *Stage {
 	if o.Voices <= 0 {
 		o.Voices = 4
@@ -109,6 +112,24 @@ func New(o Options) *Stage {
 		s.slots = append(s.slots, newSlot(id, o.Now))
 	}
 	return s
+}
+
+// Transmit lets sources into the slots where they are wanted, or keeps all out of
+// all. When Transmit(false) has returned, not one packet of anything goes out any
+// more, neither to those who listen now nor to those who come later: no sound, no
+// picture, no retransmission.
+func (s *Stage) Transmit(on bool) {
+	s.mu.Lock()
+	s.open = on
+	if !on {
+		for sl := range s.all {
+			sl.shut()
+		}
+	}
+	ask := s.settle()
+	s.mu.Unlock()
+	s.log.Info("stage transmits", "on", on)
+	ask()
 }
 
 // SetWord names the video source for the word slot; "" empties the slot at once.
@@ -226,6 +247,9 @@ func (s *Stage) settle() func() {
 
 // chosen returns the source that should stand in the slot now, or nil.
 func (s *Stage) chosen(sl *slot) *Source {
+	if !s.open {
+		return nil
+	}
 	if person, ok := s.private[sl]; ok {
 		return s.programme(person)
 	}

@@ -97,6 +97,7 @@ func newHouse(t *testing.T, change func(*Options)) *house {
 	}
 	h := &house{t: t, tap: &tap{PacketConn: conn, inject: make(chan datagram, 4096)}}
 	h.stage = stage.New(stage.Options{Voices: 2, Log: slog.New(slog.DiscardHandler)})
+	h.stage.Transmit(true)
 	o := Options{Conn: h.tap, Stage: h.stage, OnLeg: h.onLeg, Log: slog.New(slog.DiscardHandler)}
 	if change != nil {
 		change(&o)

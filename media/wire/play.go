@@ -47,7 +47,8 @@ func (s *session) startTracks() error {
 	return nil
 }
 
-// sendReports sends the sender reports of a player's streams, RFC 3550 section 6.4.1.
+// sendReports sends the sender reports of a player's streams, RFC 3550 section 6.4.1. A player that is sent nothing, as
+// while no sitting is open, gets the empty report of section 6.4.2: by it the player knows that the connection lives.
 func (s *session) sendReports() {
 	if s.direction != Play || !s.leg().Up {
 		return
@@ -58,6 +59,9 @@ func (s *session) sendReports() {
 		if r := t.report(now); r != nil {
 			pkts = append(pkts, r)
 		}
+	}
+	if len(pkts) == 0 && len(s.tracks) > 0 {
+		pkts = append(pkts, &rtcp.ReceiverReport{SSRC: s.tracks[0].ssrc})
 	}
 	if len(pkts) > 0 {
 		s.writeRTCP(pkts...)

@@ -24,6 +24,10 @@ import (
 // each stream: twice what a picture needs.
 const maxResend = 400
 
+// apart is a time after which the order of two timestamps does not tell which is
+// newer: a picture's go half round in 6.6 hours.
+const apart = time.Hour
+
 // track is one slot on its way to one player: pion's TrackLocal and the stage's Sink.
 type track struct {
 	session     *session
@@ -139,7 +143,7 @@ func (t *track) Deliver(h rtp.Header, payload []byte) {
 	}
 	now := time.Now()
 	t.mu.Lock()
-	if t.packets == 0 || int32(ts-t.lastTS) > 0 {
+	if t.packets == 0 || now.Sub(t.lastAt) > apart || int32(ts-t.lastTS) > 0 {
 		t.lastTS, t.lastAt = ts, now
 	}
 	t.packets++
@@ -205,7 +209,7 @@ func (t *track) report(now time.Time) *rtcp.SenderReport {
 	}
 	return &rtcp.SenderReport{
 		SSRC: t.ssrc, NTPTime: ntpTime(now),
-		RTPTime:     t.lastTS + uint32(now.Sub(t.lastAt).Seconds()*rate),
+		RTPTime:     t.lastTS + uint32(int64(now.Sub(t.lastAt).Seconds()*rate)), // may go round from one sitting to the next
 		PacketCount: uint32(t.packets), OctetCount: t.octets,
 	}
 }

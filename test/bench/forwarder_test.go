@@ -22,6 +22,7 @@ func newPlenumPart() part {
 	open := func() (answer, error) {
 		log := slog.New(slog.DiscardHandler)
 		st := stage.New(stage.Options{Voices: 1, Log: log})
+		st.Transmit(true)
 		st.SetWord(wire.SourceID("publisher"))
 		if err := st.Carry("publisher", true); err != nil {
 			return answer{}, err

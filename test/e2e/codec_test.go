@@ -132,6 +132,7 @@ func startBox(t *testing.T) *box {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	b := &box{t: t, stage: stage.New(stage.Options{Log: log})}
+	b.stage.Transmit(true)
 	var err error
 	if b.host, err = wire.New(wire.Options{Listen: netip.MustParseAddrPort("127.0.0.1:0"), Stage: b.stage, Log: log}); err != nil {
 		t.Fatal(err)
