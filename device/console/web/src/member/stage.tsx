@@ -16,15 +16,23 @@ export function wordCaption(texts: Texts, view: View): string {
   return texts.member.hall;
 }
 
+/** Why there is no picture: the box sends none but in an open sitting. */
+export function slateText(texts: Texts, phase: View["phase"], connected: boolean): string {
+  const t = texts.member;
+  if (phase === "open") return connected ? t.noPicture : t.pictureWaits;
+  return phase === "ready" ? t.slateReady : t.slateClosed;
+}
+
 /** The two pictures of the sitting: who speaks, large, and the hall; they can be swapped. Children stand beside the small one. */
 export function Stage({ view, room, children }: { view: View; room: Room; children: ComponentChildren }) {
   const texts = useTexts();
   const t = texts.member;
   const [swapped, setSwapped] = useState(false);
-  const slate = room.plays === "connected" ? t.noPicture : t.pictureWaits;
+  const closed = view.phase !== "open";
+  const slate = slateText(texts, view.phase, room.plays === "connected");
   const picture = (slot: SlotName, caption: string, large: boolean) => (
     <figure key={slot} class={large ? "frame frame-large" : "frame frame-small"}>
-      <Picture player={room.player} slot={slot} generation={room.generation} label={caption} slate={slate} />
+      <Picture player={room.player} slot={slot} generation={room.generation} label={caption} slate={large || !closed ? slate : texts.phase[view.phase]} closed={closed} />
       <figcaption>{caption}</figcaption>
     </figure>
   );

@@ -35,11 +35,13 @@ interface PictureProps {
   label: string;
   /** What stands there while no frames arrive. */
   slate: ComponentChildren;
+  /** The slate stands there whatever arrived last: nothing is shown now. */
+  closed?: boolean;
   class?: string;
 }
 
 /** A picture slot. Without fresh frames it shows a neutral slate, never the last frame. */
-export function Picture({ player, slot, generation, label, slate, ...rest }: PictureProps) {
+export function Picture({ player, slot, generation, label, slate, closed = false, ...rest }: PictureProps) {
   const video = useRef<HTMLVideoElement>(null);
   const flows = useFlow(player, slot);
   useEffect(() => {
@@ -54,7 +56,7 @@ export function Picture({ player, slot, generation, label, slate, ...rest }: Pic
   return (
     <div class={`picture ${rest.class ?? ""}`} data-slot={slot} data-flows={flows}>
       <video ref={video} aria-label={label} muted autoplay playsInline disablePictureInPicture />
-      {!flows && <div class="slate">{slate}</div>}
+      {(closed || !flows) && <div class="slate">{slate}</div>}
     </div>
   );
 }

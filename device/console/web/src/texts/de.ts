@@ -306,6 +306,8 @@ export const de = {
     swap: "Bilder tauschen",
     noPicture: "Kein Bild",
     pictureWaits: "Das Bild wird verbunden …",
+    slateReady: "Die Sitzung ist noch nicht eröffnet. Ton und Bild beginnen mit der Eröffnung.",
+    slateClosed: "Die Sitzung ist geschlossen. Ton und Bild sind beendet.",
     soundOff: "Der Browser hält den Ton an.",
     soundOn: "Ton einschalten",
     hallLevel: "Ton aus der Sitzung",

@@ -306,6 +306,8 @@ export const en: Texts = {
     swap: "Swap pictures",
     noPicture: "No picture",
     pictureWaits: "Connecting the picture …",
+    slateReady: "The sitting has not been opened yet. Sound and picture begin with the opening.",
+    slateClosed: "The sitting is closed. Sound and picture have ended.",
     soundOff: "The browser holds back the sound.",
     soundOn: "Switch sound on",
     hallLevel: "Sound of the sitting",

@@ -290,7 +290,10 @@ export const scenes = [
 
   { name: "member-no-link", path: "/member", view: moments.empty },
   { name: "member-expired", path: "/member#unknown", view: moments.empty, act: seen('[data-action="retry"]'), language: "en" },
-  member("ready", moments.ready, { act: media }),
+  // The mock sends pictures all the time; the page shows none of them outside an open sitting.
+  member("ready", moments.ready, { act: both(media, seen('[data-slot="video.hall"] .slate')) }),
+  member("ready-phone", moments.ready, { act: both(media, seen('[data-slot="video.word"] .slate')), language: "en", ...PHONE }),
+  member("closed", moments.closed, { act: both(media, seen('[data-slot="video.word"] .slate')) }),
   member("idle", moments.desk, { act: media, view: () => ({ ...moments.desk(), requests: [] }) }),
   member("listed", annaFirst, { act: media }),
   member("devices", annaFirst, { act: both(media, ({ page }) => page.locator(".own summary").click(), ({ page }) => page.locator(".quality summary").click(), seen(".quality .facts div:nth-child(6)")) }),

@@ -1,12 +1,13 @@
 import { expect, test } from "vitest";
 import { turnNews } from "../../src/member/word";
 import { isWeak, rates } from "../../src/member/quality";
-import { wordCaption } from "../../src/member/stage";
+import { slateText, wordCaption } from "../../src/member/stage";
 import { news } from "../../src/panel/panel";
 import { choosePeople } from "../../src/panel/people";
 import { heard } from "../../src/screen/screen";
 import type { Person } from "../../src/shared/types";
 import { de } from "../../src/texts/de";
+import { en } from "../../src/texts/en";
 import { request, speaker, view } from "./view";
 
 const person = (id: string, name: string, part: Partial<Person> = {}): Person => ({ id, name, role: "member", presence: "hall", ...part });
@@ -66,6 +67,17 @@ test("the word slot is named", () => {
   expect(wordCaption(de, view({ word: { kind: "seat", seat: "7", name: "Bernd" } }))).toBe("Bernd, Platz 7");
   expect(wordCaption(de, view({ word: { kind: "seat", seat: "7" }, speakers: [speaker(1, "B", { seat: "7" })] }))).toBe("B, Platz 7");
   expect(wordCaption(de, view({ word: { kind: "remote", name: "Anna" } }))).toBe("Anna");
+});
+
+test("without an open sitting the slate says why there is no picture, however the connection stands", () => {
+  for (const connected of [true, false]) {
+    expect(slateText(de, "ready", connected)).toBe("Die Sitzung ist noch nicht eröffnet. Ton und Bild beginnen mit der Eröffnung.");
+    expect(slateText(en, "ready", connected)).toBe("The sitting has not been opened yet. Sound and picture begin with the opening.");
+    expect(slateText(de, "closed", connected)).toBe("Die Sitzung ist geschlossen. Ton und Bild sind beendet.");
+    expect(slateText(en, "closed", connected)).toBe("The sitting is closed. Sound and picture have ended.");
+  }
+  expect(slateText(de, "open", true)).toBe("Kein Bild");
+  expect(slateText(de, "open", false)).toBe("Das Bild wird verbunden …");
 });
 
 test("rates are differences, never negative after a reconnection", () => {
