@@ -116,7 +116,7 @@ func (b *boxed) join(a *App) error {
 		Hostname: b.bus.SetHostname, Network: b.bus.ReloadNetwork, Restart: a.restart, Log: b.log,
 		USB: func(ctx context.Context) error { return b.bus.StartUnit(ctx, usbUnit) }})
 	b.diagnosis = b.newDiagnosis(a)
-	b.sticks = stick.New(stick.Options{Mounter: drives{b.bus}, Quiet: a.sitting, Log: b.log, Handlers: map[stick.Kind]stick.Handler{
+	b.sticks = stick.New(stick.Options{Mounter: drives{b.bus}, Quiet: a.sitting, Dir: filepath.Join(b.State, "sticks"), Log: b.log, Handlers: map[stick.Kind]stick.Handler{
 		stick.Update: b.updates, stick.Setup: setupSticks{b.setups, b.log}, stick.Diagnosis: diagSticks{b.diagnosis, b.log},
 	}})
 	var err error
@@ -216,7 +216,7 @@ type setupSticks struct {
 }
 
 func (s setupSticks) Insert(ctx context.Context, m stick.Medium) {
-	if err := s.Setup.Insert(ctx, setup.Medium{ID: m.ID, Label: m.Label, Path: m.Path, ReadOnly: m.ReadOnly}); err != nil {
+	if err := s.Setup.Insert(ctx, setup.Medium{ID: m.ID, Label: m.Label, Path: m.Path, ReadOnly: m.ReadOnly, Checked: m.Checked}); err != nil {
 		s.log.Error("a setup stick", "error", err)
 	}
 }

@@ -20,7 +20,7 @@ func (d drives) Volumes(ctx context.Context) ([]stick.Volume, error) {
 	}
 	out := make([]stick.Volume, 0, len(vs))
 	for _, v := range vs {
-		out = append(out, stick.Volume{ID: v.ID, Device: v.Device, Label: v.Label, Filesystem: v.Filesystem, Drive: v.Drive, Size: v.Size, ReadOnly: v.ReadOnly})
+		out = append(out, stick.Volume{ID: v.ID, Device: v.Device, Label: v.Label, Filesystem: v.Filesystem, Drive: v.Drive, Serial: v.Serial, Size: v.Size, ReadOnly: v.ReadOnly})
 	}
 	return out, nil
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -14,6 +15,9 @@ import (
 	"plenum/device/sitting"
 )
 
+// maxComplaints bounds what is told of a file at once; one of another kind has a fault in every line.
+const maxComplaints = 50
+
 // complaints collects what is wrong.
 type complaints []error
 
@@ -21,8 +25,15 @@ func (c *complaints) add(format string, args ...any) {
 	*c = append(*c, fmt.Errorf("%w: %s", ErrInvalid, fmt.Sprintf(format, args...)))
 }
 
-func (c Config) check() []error {
-	var bad complaints
+// join makes one error of the first complaints; nil when there are none.
+func (c complaints) join() error {
+	if n := len(c); n > maxComplaints {
+		c = append(c[:maxComplaints:maxComplaints], fmt.Errorf("%w: and %d more", ErrInvalid, n-maxComplaints))
+	}
+	return errors.Join(c...)
+}
+
+func (c Config) check(bad *complaints) {
 	if host, port, err := net.SplitHostPort(c.Listen); err != nil {
 		bad.add("listen = %q is not host:port, for example \"0.0.0.0:443\"", c.Listen)
 	} else if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
@@ -36,14 +47,13 @@ func (c Config) check() []error {
 	if c.Socket == "" {
 		bad.add("socket is empty; plenumctl needs one")
 	}
-	c.checkBox(&bad)
-	c.checkSitting(&bad)
-	seats := c.checkDesks(&bad)
-	c.checkMembers(&bad, seats)
-	c.checkCameras(&bad)
-	c.checkSound(&bad, seats)
-	c.checkLines(&bad)
-	return bad
+	c.checkBox(bad)
+	c.checkSitting(bad)
+	seats := c.checkDesks(bad)
+	c.checkMembers(bad, seats)
+	c.checkCameras(bad)
+	c.checkSound(bad, seats)
+	c.checkLines(bad)
 }
 
 func (c Config) checkBox(bad *complaints) {

@@ -3,18 +3,15 @@
 package config
 
 import (
-	"bytes"
 	_ "embed"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 
-	"github.com/BurntSushi/toml"
-
 	"plenum/device/sitting"
+	"plenum/device/strict"
 )
 
 // Example is a whole configuration file with every key, its meaning and its default.
@@ -86,7 +83,7 @@ var ErrInvalid = errors.New("invalid configuration")
 
 // Load reads, completes and checks a file.
 func Load(path string) (Config, error) {
-	b, err := os.ReadFile(path)
+	b, err := strict.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Config{}, fmt.Errorf("no configuration at %s; plenumd --example prints one to start from", path)
 	}
@@ -103,20 +100,17 @@ func Load(path string) (Config, error) {
 // Parse reads, completes and checks the text of a file. All complaints come at once, one a line.
 func Parse(text []byte) (Config, error) {
 	c := defaults()
-	meta, err := toml.NewDecoder(bytes.NewReader(text)).Decode(&c)
+	unknown, err := strict.Decode(text, &c)
 	if err != nil {
-		var pe toml.ParseError
-		if errors.As(err, &pe) {
-			return Config{}, fmt.Errorf("%w: line %d: %s", ErrInvalid, pe.Position.Line, pe.Message)
-		}
 		return Config{}, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
-	var errs []error
-	for _, k := range meta.Undecoded() {
-		errs = append(errs, fmt.Errorf("%w: unknown key %s; see plenumd --example", ErrInvalid, k))
+	var bad complaints
+	for _, k := range unknown {
+		bad.add("unknown key %s; see plenumd --example", k)
 	}
 	c.complete()
-	return c, errors.Join(append(errs, c.check()...)...)
+	c.check(&bad)
+	return c, bad.join()
 }
 
 func defaults() Config {

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"syscall"
 	"testing"
 
 	"plenum/device/sitting"
@@ -95,6 +96,35 @@ func TestLoad(t *testing.T) {
 	}
 	if _, err := Load(path); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// What would take the decoder gigabytes, or for ever to read, is refused before it is decoded or read.
+func TestLoadRefusesBeforeDecoding(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	pipe := filepath.Join(dir, "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		at("deep", Example+"\na = "+strings.Repeat("{a=", 8000)+"1"+strings.Repeat("}", 8000)): "nested deeper",
+		at("large", Example+strings.Repeat("#\n", 32<<10)):                                     "too large",
+		"/dev/zero": "no plain file", pipe: "no plain file", dir: "no plain file",
+	} {
+		if _, err := Load(path); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path) {
+			t.Errorf("got %v, want %s: %q", err, path, want)
+		}
+	}
+	_, err := Parse([]byte(Example + strings.Repeat("[[camera]]\n", 2000)))
+	if n := strings.Count(err.Error(), "\n"); n > maxComplaints || !strings.Contains(err.Error(), "more") {
+		t.Errorf("%d complaints", n)
 	}
 }
 

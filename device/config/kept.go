@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 
 	"github.com/google/renameio/v2"
+
+	"plenum/device/strict"
 )
 
 // keptName is the file of the last good configuration, which an appliance falls back to.
@@ -23,7 +25,7 @@ func LoadGood(kept string) (Config, error) {
 
 // Keep makes the file the one that LoadGood reads. It is called when the box has come up with it.
 func Keep(path, kept string) error {
-	text, err := os.ReadFile(path)
+	text, err := strict.ReadFile(path)
 	if err != nil {
 		return fmt.Errorf("keeping the configuration: %w", err)
 	}

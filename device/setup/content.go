@@ -9,6 +9,8 @@ import (
 	"path"
 	"strings"
 	"syscall"
+
+	"plenum/device/strict"
 )
 
 // Files of a stick; the names are compared without regard to case, as FAT does.
@@ -28,10 +30,8 @@ const (
 // limit is how many bytes a file of the stick may have at most; 0: the name is none of ours.
 func limit(name string) int64 {
 	switch name {
-	case onConfig, onRoster:
-		return 1 << 20
-	case onCert, onSums:
-		return 64 << 10
+	case onConfig, onRoster, onCert, onSums:
+		return strict.MaxSize
 	case onNetwork, onKey, onUSB:
 		return 16 << 10
 	case onName, onOwner, onSig:

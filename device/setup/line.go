@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
+
+	"plenum/device/strict"
 )
 
 // Line is one sentence for the technician, in both languages. It never holds a secret, and of what stands on the stick
@@ -49,6 +51,9 @@ func refuse(lines ...Line) error {
 func faults(name string, err error) []Line {
 	if r, ok := errors.AsType[*Refusal](err); ok {
 		return r.Lines
+	}
+	if bad, ok := errors.AsType[*strict.Error](err); ok {
+		return []Line{{DE: name + ": " + bad.German(), EN: name + ": " + bad.Error()}}
 	}
 	var lines []Line
 	for text := range strings.Lines(err.Error()) {

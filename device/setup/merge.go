@@ -11,6 +11,7 @@ import (
 
 	"plenum/device/config"
 	"plenum/device/sitting"
+	"plenum/device/strict"
 )
 
 // merge puts the roster in place of the members of a configuration's text and returns the new text, checked. The rest
@@ -28,6 +29,9 @@ func merge(text []byte, rows []Row) (merged []byte, cfg config.Config, kept bool
 			return nil, config.Config{}, false, err
 		}
 		merged = concat(head, render(members), bytes.TrimLeft(tail, "\r\n"))
+		if err := fits(merged); err != nil {
+			return nil, config.Config{}, false, err
+		}
 		base.Members = members
 		if cfg, err = config.Parse(merged); err != nil || reflect.DeepEqual(cfg, base) {
 			return merged, cfg, true, err
@@ -53,11 +57,23 @@ func rewrite(text []byte, rows []Row, members []config.Member) ([]byte, config.C
 	if err := enc.Encode(base); err != nil {
 		return nil, config.Config{}, false, fmt.Errorf("writing the configuration: %w", err)
 	}
+	if err := fits(b.Bytes()); err != nil {
+		return nil, config.Config{}, false, err
+	}
 	cfg, err := config.Parse(b.Bytes())
 	if err == nil && !reflect.DeepEqual(cfg, base) {
 		err = fmt.Errorf("writing the configuration: it would mean something else than before")
 	}
 	return b.Bytes(), cfg, false, err
+}
+
+// fits checks that a configuration with the roster's people can be read again.
+func fits(text []byte) error {
+	if len(text) <= strict.MaxSize {
+		return nil
+	}
+	return refuse(say("roster.csv: mit diesen Personen wird plenum.toml größer als %d KiB; bitte Personen weglassen oder Kommentare in plenum.toml kürzen.",
+		"roster.csv: with these people plenum.toml is larger than %d KiB; leave people out, or shorten the comments in plenum.toml.", strict.MaxSize>>10))
 }
 
 func concat(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
@@ -99,10 +115,7 @@ func cutMembers(text []byte) (head, tail []byte) {
 			before = append(before, b...)
 		}
 	}
-	var s scanner
-	for line := range bytes.Lines(text) {
-		top := s.top()
-		s.line(line)
+	for line, top := range strict.Lines(text) {
 		plain := strings.TrimSpace(string(line))
 		switch {
 		case top && memberHeader.MatchString(plain):
@@ -128,44 +141,4 @@ func cutMembers(text []byte) (head, tail []byte) {
 		before = append(bytes.TrimRight(before, "\n"), "\n\n"...)
 	}
 	return before, after
-}
-
-// scanner follows a TOML text just far enough to know whether a line begins at the top: outside of every string of
-// several lines and of every bracket.
-type scanner struct {
-	quote string // the open string's delimiter; empty: none
-	depth int    // open brackets of a value
-}
-
-func (s *scanner) top() bool { return s.quote == "" && s.depth == 0 }
-
-func (s *scanner) line(line []byte) {
-	header := s.top() && anyHeader.Match(line) // its brackets are none of a value
-	for i := 0; i < len(line); i++ {
-		rest := line[i:]
-		switch {
-		case len(s.quote) > 0 && s.quote[0] == '"' && rest[0] == '\\':
-			i++
-		case s.quote != "":
-			if bytes.HasPrefix(rest, []byte(s.quote)) {
-				i += len(s.quote) - 1
-				s.quote = ""
-			}
-		case rest[0] == '#':
-			i = len(line)
-		case bytes.HasPrefix(rest, []byte(`"""`)) || bytes.HasPrefix(rest, []byte(`'''`)):
-			s.quote = string(rest[:3])
-			i += 2
-		case rest[0] == '"' || rest[0] == '\'':
-			s.quote = string(rest[:1])
-		case header:
-		case rest[0] == '[' || rest[0] == '{':
-			s.depth++
-		case rest[0] == ']' || rest[0] == '}':
-			s.depth = max(0, s.depth-1)
-		}
-	}
-	if len(s.quote) == 1 {
-		s.quote = "" // such a string ends with its line
-	}
 }

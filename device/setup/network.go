@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/BurntSushi/toml"
+	"plenum/device/strict"
 )
 
 // Network is the box's wired network. Every field has a type or a pattern that leaves no room for anything but what it
@@ -63,18 +63,15 @@ func ParseNetwork(text []byte) (Network, error) {
 		DNS       list   `toml:"dns"`
 		NTP       list   `toml:"ntp"`
 	}
-	meta, err := toml.NewDecoder(bytes.NewReader(text)).Decode(&raw)
+	unknown, err := strict.Decode(text, &raw)
 	if err != nil {
-		if pe, ok := errors.AsType[toml.ParseError](err); ok {
-			return Network{}, refuse(say("network.toml, Zeile %d: %s", "network.toml, line %d: %s", pe.Position.Line, clip(pe.Message, 200)))
-		}
-		return Network{}, refuse(faults("network.toml", err)...)
+		return Network{}, refuse(faults(onNetwork, err)...)
 	}
 	n := Network{DHCP: raw.DHCP}
 	p := &networkParser{}
-	for _, k := range meta.Undecoded() {
+	for _, k := range unknown {
 		p.add("unbekannter Schlüssel %s; möglich sind interface, dhcp, address, gateway, dns, ntp.",
-			"unknown key %s; possible are interface, dhcp, address, gateway, dns, ntp.", shown(k.String()))
+			"unknown key %s; possible are interface, dhcp, address, gateway, dns, ntp.", shown(k))
 	}
 	n.Interface, n.Hardware = p.device(raw.Interface)
 	for _, s := range p.few("address", raw.Address) {

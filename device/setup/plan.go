@@ -57,19 +57,18 @@ type checker struct {
 
 // check makes the plan, or says all that is wrong with the stick at once.
 func (c *checker) check(unused []string) (plan, error) {
+	signed, notes, forged := verify(c.stick, c.owner(toOwner))
+	if forged != nil && !c.before() {
+		return plan{}, forged // before all else: what a forged stick holds is not even decoded
+	}
 	for _, part := range []func(){c.configuration, c.network, c.name, c.tls, c.usb, c.newOwner} {
 		part()
 	}
-	signed, notes, forged := verify(c.stick, c.owner())
 	if c.err != nil {
 		return plan{}, fmt.Errorf("reading the configuration of the box: %w", c.err)
 	}
-	if forged != nil && len(c.plan.files)+len(c.bad) == 0 {
-		// The stick that brought a new key of the owner's is still plugged in when the daemon starts again.
-		forged = nil
-	}
-	if forged != nil {
-		return plan{}, forged // before all else: what a forged stick holds is nobody's business
+	if forged != nil && len(c.plan.files)+len(c.bad) > 0 {
+		return plan{}, forged
 	}
 	if err := refuse(c.bad...); err != nil {
 		return plan{}, err
@@ -102,14 +101,25 @@ func (c *checker) put(name string, data []byte, lines ...Line) {
 
 func (c *checker) fault(name string, err error) { c.bad = append(c.bad, faults(name, err)...) }
 
-// owner reads the key that signed sticks are checked with; nil: none yet. A key that cannot be read vouches for
-// nothing: the PIN is asked for, and a stick can bring a new one.
-func (c *checker) owner() ed25519.PublicKey {
-	key, err := ParseOwner(c.have(toOwner))
+// owner reads a key that signed sticks are checked with; nil: none yet. A key that cannot be read vouches for nothing:
+// the PIN is asked for, and a stick can bring a new one.
+func (c *checker) owner(name string) ed25519.PublicKey {
+	key, err := ParseOwner(c.have(name))
 	if err != nil {
 		return nil
 	}
 	return key
+}
+
+// before reports whether the owner's key of before the last setup vouches for the stick: the one that brought the new key
+// is still plugged in when the daemon starts again. It may be looked at, but must change nothing any more.
+func (c *checker) before() bool {
+	key := c.owner(beforeDir + "/" + flat(toOwner))
+	if key == nil {
+		return false
+	}
+	signed, _, err := verify(c.stick, key)
+	return signed && err == nil
 }
 
 func (c *checker) configuration() {

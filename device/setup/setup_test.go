@@ -151,11 +151,25 @@ func TestUnsignedStickWaitsForTheOwner(t *testing.T) {
 	}
 }
 
+// persons are so many rows of a roster.
+func persons(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "p%d;Person %d mit einem langen Namen;Fraktion;;;ja\n", i, i)
+	}
+	return b.String()
+}
+
 func TestBadStickChangesNothing(t *testing.T) {
 	for _, tt := range []struct{ name, file, text, want string }{
 		{"empty", "README.txt", "hello", "nothing to set up"},
 		{"bad configuration", onConfig, strings.Replace(config.Example, "limit = 1\n", "limit = 9\n", 1), "sitting.limit"},
 		{"broken configuration", onConfig, "[[[", "line 1"},
+		{"configuration nested too deep", onConfig, "a = " + strings.Repeat("{a=", 400) + "1" + strings.Repeat("}", 400), "plenum.toml: line 1: brackets"},
+		{"network nested too deep", onNetwork, "dhcp = true\n" + strings.Repeat("a.", 400) + "a = 1", "network.toml: Zeile 2: Klammern"},
+		{"large configuration", onConfig, strings.Repeat("# 40 KB and more\n", 4000), "too large"},
+		{"large roster", onRoster, "c;Clara;;chair;;\n" + strings.Repeat(";;;;;\n", 11_000), "too large"},
+		{"roster that makes the configuration too large", onRoster, "c;Clara;;chair;;\n" + persons(900), "with these people plenum.toml is larger than 64 KiB"},
 		{"moved data", onConfig, strings.Replace(config.Example, `data = "/var/lib/plenum"`, `data = "/tmp"`, 1), "data must stay"},
 		{"seat without desk", onRoster, "c;Clara;;chair;77;\n", "roster.csv, line 1: no desk stands at seat \"77\""},
 		{"roster of another character set", onRoster, "c;B\xfcrger;;chair;;\n", "UTF-8"},

@@ -114,6 +114,24 @@ func TestSignedStickByOpenSSL(t *testing.T) {
 			}
 		})
 	}
+	t.Run("another's key is found out before anything is decoded", func(t *testing.T) {
+		b := fresh(t)
+		put(t, b.stick, onConfig, "names = 7")
+		sign(t, b, other)
+		c, err := read(b.stick)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := openFolder(b.dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.root.Close()
+		k := &checker{opts: b.opts, disk: f, stick: c.files}
+		if _, err := k.check(nil); err == nil || len(k.bad)+len(k.plan.files) > 0 {
+			t.Errorf("%v, %v", err, k.bad)
+		}
+	})
 	t.Run("sums without signature", func(t *testing.T) {
 		b := fresh(t)
 		sign(t, b, owner)

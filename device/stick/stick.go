@@ -34,6 +34,7 @@ type Volume struct {
 	Label      string
 	Filesystem string // such as vfat; empty when there is none
 	Drive      string // vendor and model
+	Serial     string // of the drive; empty when it has none
 	Size       int64  // bytes
 	ReadOnly   bool   // the drive's own write protection
 }
@@ -58,6 +59,16 @@ type Medium struct {
 	Kind     Kind
 	Path     string // where it is mounted: read-only, but for diagnosis
 	ReadOnly bool   // it cannot be written: for diagnosis, because it is write-protected
+
+	checked func()
+}
+
+// Checked says that what stands on a setup stick was read and checked: should the daemon end from now on, it was not the
+// stick. A stick for which it has not been said when the daemon ends is not read again before it is pulled.
+func (m Medium) Checked() {
+	if m.checked != nil {
+		m.checked()
+	}
 }
 
 // Handler works on the media of one kind.
@@ -77,6 +88,7 @@ type Options struct {
 	Mounter  Mounter
 	Handlers map[Kind]Handler // a kind without one is treated as Other
 	Quiet    func() bool      // a sitting is open; asked once a second. nil: never
+	Dir      string           // folder that remembers which sticks are being read; empty: nothing is remembered
 	Log      *slog.Logger     // nil: none
 }
 

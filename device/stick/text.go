@@ -17,6 +17,7 @@ const (
 	saidFilesystem  code = "filesystem"
 	saidUnreadable  code = "unreadable"
 	saidStuck       code = "stuck"
+	saidFailed      code = "failed"
 )
 
 // sentence is what people read, German first. {fs} is the stick's file system.
@@ -66,6 +67,12 @@ func sentences() map[code]sentence {
 		saidUnreadable: {
 			"Dieser USB-Stick lässt sich nicht lesen. Bitte abziehen und neu stecken; hilft das nicht, einen anderen Stick nehmen.",
 			"This USB stick cannot be read. Please pull it out and plug it in again; if that does not help, take another stick.",
+		},
+		saidFailed: {
+			"Beim Lesen dieses USB-Sticks ist das Gerät ausgefallen; er wird nicht noch einmal gelesen. Bitte abziehen und am Rechner neu bespielen. " +
+				"Fiel nur der Strom aus, genügt es, ihn abzuziehen und neu zu stecken.",
+			"The box failed while it was reading this USB stick; it is not read again. Please pull it out and copy the files again on a computer. " +
+				"If it was only the power that failed, pulling it out and plugging it in again is enough.",
 		},
 		saidStuck: {
 			"Der USB-Stick ließ sich nicht freigeben. Er kann abgezogen werden; danach bitte am Rechner prüfen.",

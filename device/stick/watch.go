@@ -24,6 +24,7 @@ type Watcher struct {
 
 	// Run's own.
 	quiet  bool
+	marks  marks
 	failed time.Time // when listing failed last
 
 	mu       sync.Mutex
@@ -53,7 +54,7 @@ func New(opt Options) *Watcher {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
 	return &Watcher{
-		opt: opt, log: opt.Log, ended: make(chan *stick),
+		opt: opt, log: opt.Log, marks: marks{dir: opt.Dir, log: opt.Log}, ended: make(chan *stick),
 		sticks: map[string]*stick{}, leaving: map[string]*stick{}, watchers: map[chan struct{}]struct{}{},
 	}
 }
@@ -65,6 +66,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 	ticker := time.NewTicker(beat)
 	defer ticker.Stop()
 	w.quiet = w.opt.Quiet()
+	w.marks.load()
 	w.list(ctx)
 	for {
 		w.attend(ctx)
@@ -128,7 +130,7 @@ func (w *Watcher) list(ctx context.Context) {
 	}
 	for id, v := range now {
 		if _, known := w.sticks[id]; !known {
-			w.sticks[id] = arrived(v)
+			w.sticks[id] = w.arrived(v)
 			w.log.Info("USB stick", "device", v.Device, "label", v.Label, "file system", v.Filesystem, "drive", v.Drive)
 		}
 	}
@@ -139,8 +141,10 @@ func (w *Watcher) list(ctx context.Context) {
 }
 
 // arrived is a stick that was not there before.
-func arrived(v Volume) *stick {
+func (w *Watcher) arrived(v Volume) *stick {
 	switch {
+	case w.marks.failed[mark(v)]:
+		return &stick{volume: v, kind: Other, said: saidFailed}
 	case v.Filesystem == "":
 		return &stick{volume: v, kind: Other, said: saidUnformatted}
 	case !readable(v.Filesystem):
@@ -159,7 +163,12 @@ func (w *Watcher) pulled(s *stick) {
 		w.mu.Unlock()
 		return
 	}
+	_, again := w.sticks[s.volume.ID] // it was not pulled, but says something else of itself
 	w.mu.Unlock()
+	if s.said == saidFailed && !again {
+		delete(w.marks.failed, mark(s.volume))
+		w.marks.clear(s.volume)
+	}
 	w.forget(s)
 }
 

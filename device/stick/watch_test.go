@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 // bench is a running Watcher in a bubble of fake time.
@@ -23,12 +24,18 @@ type bench struct {
 
 func run(t *testing.T) *bench {
 	t.Helper()
+	return runIn(t, "")
+}
+
+// runIn is run with a folder for the marks.
+func runIn(t *testing.T, dir string) *bench {
+	t.Helper()
 	b := &bench{drives: newDrives(t), rooms: map[Kind]*room{Update: newRoom(), Setup: newRoom(), Diagnosis: newRoom()}}
 	handlers := map[Kind]Handler{}
 	for k, r := range b.rooms {
 		handlers[k] = r
 	}
-	b.w = New(Options{Mounter: b.drives, Handlers: handlers, Quiet: b.quiet.Load})
+	b.w = New(Options{Mounter: b.drives, Handlers: handlers, Quiet: b.quiet.Load, Dir: dir})
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- b.w.Run(ctx) }()
@@ -68,7 +75,7 @@ func TestUpdateStickIsMountedAsLongAsItIsNeeded(t *testing.T) {
 		b.wantEvents(t, Update, "insert sda1")
 		_, media, _ := b.rooms[Update].seen()
 		want := Medium{ID: "sda1", Label: "DATEN", Drive: "Stick sda1", Kind: Update, Path: b.folders["sda1"], ReadOnly: true}
-		if diff := cmp.Diff(want, media[0]); diff != "" {
+		if diff := cmp.Diff(want, media[0], cmpopts.IgnoreUnexported(Medium{})); diff != "" {
 			t.Fatal(diff)
 		}
 		if v := b.w.View(); len(v) != 1 || v[0].Kind != Update || !v[0].Busy || b.mounted["sda1"] {

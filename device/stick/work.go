@@ -3,14 +3,26 @@ package stick
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 )
 
 // work attends to one stick: mounts it, sees what it is, lets the room of that kind work on it, and gives it back.
 func (w *Watcher) work(ctx context.Context, s *stick) {
 	v := s.volume
+	w.marks.set(v)
+	checked := sync.OnceFunc(func() { w.marks.clear(v) })
+	kind, said := w.attendTo(ctx, s, checked)
+	checked() // not deferred: the mark of a stick that made us panic stays
+	w.note(s, kind, said)
+}
+
+// attendTo does the work, and returns what there is to say afterwards. It calls checked when the stick's content can do no
+// harm any more.
+func (w *Watcher) attendTo(ctx context.Context, s *stick, checked func()) (Kind, code) {
+	v := s.volume
 	kind := labelled(v.Label)
-	m := Medium{ID: v.ID, Label: v.Label, Drive: v.Drive, Kind: kind, ReadOnly: kind != Diagnosis || v.ReadOnly}
+	m := Medium{ID: v.ID, Label: v.Label, Drive: v.Drive, Kind: kind, ReadOnly: kind != Diagnosis || v.ReadOnly, checked: checked}
 	var err error
 	m.Path, err = w.mount(ctx, v.ID, !m.ReadOnly)
 	if err != nil && !m.ReadOnly {
@@ -24,15 +36,14 @@ func (w *Watcher) work(ctx context.Context, s *stick) {
 		} else {
 			_ = w.opt.Mounter.Unmount(context.WithoutCancel(ctx), v.ID) // it may have been mounted nevertheless
 		}
-		w.note(s, Other, saidUnreadable)
-		return
+		return Other, saidUnreadable
 	}
 	kind, said := w.handle(ctx, s, m)
 	if err := w.unmount(ctx, v.ID); err != nil {
 		w.log.Warn("USB stick could not be given back", "device", v.Device, "error", err)
 		said = saidStuck
 	}
-	w.note(s, kind, said)
+	return kind, said
 }
 
 // handle finds out what a mounted stick is and has it worked on. It returns what there is to say afterwards.
@@ -56,6 +67,9 @@ func (w *Watcher) handle(ctx context.Context, s *stick, m Medium) (Kind, code) {
 	s.given = m.Kind
 	w.mu.Unlock()
 	w.note(s, m.Kind, map[Kind]code{Update: saidUpdate, Setup: saidSetup, Diagnosis: saidDiagnosis}[m.Kind])
+	if m.Kind != Setup { // a bundle is read by RAUC, and waits for people; a diagnosis is written
+		m.Checked()
+	}
 	h.Insert(ctx, m)
 	return m.Kind, saidDone
 }

@@ -63,13 +63,14 @@ func rooms() []room {
 	return []room{
 		{"device/sitting", nil},
 		{"device/health", nil},
-		{"device/config", []string{"device/sitting"}},
+		{"device/strict", nil},
+		{"device/config", []string{"device/sitting", "device/strict"}},
 		{"device/journal", []string{"device/sitting"}},
 		{"device/clerk", []string{"device/sitting", "device/journal"}},
 		{"device/access", []string{"device/sitting"}},
 		{"device/stick", nil},
 		{"device/update", []string{"device/stick"}},
-		{"device/setup", []string{"device/config", "device/sitting"}},
+		{"device/setup", []string{"device/config", "device/sitting", "device/strict"}},
 		{"device/diag", []string{"device/access", "device/stick"}},
 		{"device/service", []string{"device/access", "device/health", "device/stick", "device/update", "device/setup", "device/diag"}},
 		{"device/console", []string{"device/sitting", "device/clerk", "device/access", "device/health", "device/service", "device/console",
@@ -103,6 +104,23 @@ func TestImportsRunOneWay(t *testing.T) {
 				t.Errorf("%s imports %s: rooms under %s may not", f.path, path, rooms()[i].prefix)
 			}
 		}
+	}
+}
+
+// What is decoded without a look at its depth first can take all memory there is.
+func TestOnlyStrictDecodesTOML(t *testing.T) {
+	for _, f := range tree(t) {
+		if f.pkg == "device/strict" {
+			continue
+		}
+		ast.Inspect(f.ast, func(n ast.Node) bool {
+			if s, ok := n.(*ast.SelectorExpr); ok {
+				if x, ok := s.X.(*ast.Ident); ok && x.Name == "toml" && !slices.Contains([]string{"NewEncoder", "Marshal"}, s.Sel.Name) {
+					t.Errorf("%s: %s uses toml.%s; device/strict decodes", f.path, f.set.Position(s.Pos()), s.Sel.Name)
+				}
+			}
+			return true
+		})
 	}
 }
 
