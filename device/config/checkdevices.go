@@ -10,6 +10,7 @@ func (c Config) checkCameras(bad *complaints) {
 	names, devices := map[string]bool{}, map[string]bool{}
 	for i, cam := range c.Cameras {
 		where := fmt.Sprintf("camera %d (%q)", i+1, cam.Name)
+		bad.at("camera[%d]", i)
 		if cam.Name == "" || names[cam.Name] {
 			bad.add("%s needs a name of its own", where)
 		}
@@ -32,6 +33,7 @@ func (c Config) checkCameras(bad *complaints) {
 		}
 		names[cam.Name], devices[cam.Device] = true, true
 	}
+	bad.at("")
 }
 
 func (c Config) checkSound(bad *complaints, seats map[string]bool) {
@@ -45,6 +47,7 @@ func (c Config) checkSound(bad *complaints, seats map[string]bool) {
 	taken, used := map[string]bool{}, false
 	for i, ch := range mic.Channels {
 		where := fmt.Sprintf("hall.microphone.channels: channel %d = %q", i+1, ch)
+		bad.at("hall.microphone.channels[%d]", i)
 		switch {
 		case ch == "":
 			continue
@@ -56,6 +59,7 @@ func (c Config) checkSound(bad *complaints, seats map[string]bool) {
 		}
 		taken[ch], used = true, true
 	}
+	bad.at("")
 	if mic.Device != "" && !used {
 		bad.add("hall.microphone.channels uses no channel; write \"hall\" for the one that carries the hall")
 	}
@@ -90,6 +94,7 @@ func (c Config) checkLines(bad *complaints) {
 	}
 	for i, in := range c.Inputs {
 		where := fmt.Sprintf("input %d (%q)", i+1, in.Name)
+		bad.at("input[%d]", i)
 		common(where, in.Name, in.Line)
 		if !slices.Contains([]string{DoesAlarm, DoesPriority, DoesSelfTest}, in.Does) {
 			bad.add("%s: does = %q; possible are alarm, priority, selftest", where, in.Does)
@@ -103,9 +108,11 @@ func (c Config) checkLines(bad *complaints) {
 	}
 	for i, out := range c.Outputs {
 		where := fmt.Sprintf("output %d (%q)", i+1, out.Name)
+		bad.at("output[%d]", i)
 		common(where, out.Name, out.Line)
 		if !slices.Contains([]string{ShowsOnAir, ShowsRecording, ShowsMute, ShowsAlarm}, out.Shows) {
 			bad.add("%s: shows = %q; possible are on-air, recording, mute, alarm", where, out.Shows)
 		}
 	}
+	bad.at("")
 }

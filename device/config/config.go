@@ -104,12 +104,14 @@ func Parse(text []byte) (Config, error) {
 	if err != nil {
 		return Config{}, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
-	var bad complaints
+	bad := &complaints{text: text}
 	for _, k := range unknown {
+		bad.at("%s", k)
 		bad.add("unknown key %s; see plenumd --example", k)
 	}
 	c.complete()
-	c.check(&bad)
+	c.tidy(bad)
+	c.check(bad)
 	return c, bad.join()
 }
 
@@ -129,7 +131,7 @@ func (c *Config) complete() {
 		}
 	}
 	c.completeDevices()
-	if c.Data != "" && !filepath.IsAbs(c.Data) {
+	if strings.TrimSpace(c.Data) != "" && !filepath.IsAbs(c.Data) {
 		if abs, err := filepath.Abs(c.Data); err == nil {
 			c.Data = abs
 		}
@@ -146,7 +148,7 @@ func (c Config) Roster() []sitting.Member {
 	}
 	ms := make([]sitting.Member, 0, len(c.Members))
 	for _, m := range c.Members {
-		ms = append(ms, sitting.Member{ID: sitting.PersonID(m.ID), Name: strings.TrimSpace(m.Name), Group: m.Group, Role: m.Role,
+		ms = append(ms, sitting.Member{ID: sitting.PersonID(m.ID), Name: m.Name, Group: m.Group, Role: m.Role,
 			Seat: sitting.SeatID(m.Seat), Desk: desk[m.Seat], Remote: m.Remote})
 	}
 	return ms

@@ -86,6 +86,77 @@ func TestComplaints(t *testing.T) {
 	}
 }
 
+// Small files that strangers made. Each is refused, with the line.
+func TestFilesOfOthers(t *testing.T) {
+	for file, want := range map[string][]string{
+		"blank-name": {"line 14: member 2 (\"\"): the name is missing"},
+		"same-name":  {"line 19: member 3 (\"Max Kohl\"): two members"},
+		"deep":       {"line 1: brackets or dots"},
+		"names": {"line 2: names: \"https://plenum.example/\"", "\"10.0.0.5:443\"", "\"plenüm.example\"", "\"*.rathaus.example\"", "\"x.\"", "\"\" is neither", "\" x \"",
+			"\"Plenum Box\""},
+	} {
+		_, err := Load(filepath.Join("testdata", file+".toml"))
+		for _, w := range want {
+			if err == nil || !strings.Contains(err.Error(), w) {
+				t.Errorf("%s: got %v, want %q", file, err, w)
+			}
+		}
+	}
+}
+
+// What looks the same is the same, and what people read has one spelling.
+func TestSpelling(t *testing.T) {
+	c, err := Parse([]byte(strings.NewReplacer(`"Clara Vorsitz"`, `" Clara\u00A0 Vorsitz\u200B "`, `"Bürgermeisterin"`, `"Bu\u0308rgermeisterin"`).Replace(Example)))
+	if err != nil || c.Members[0].Name != "Clara Vorsitz" || c.Members[0].Group != "Bürgermeisterin" || c.Roster()[0].Name != "Clara Vorsitz" {
+		t.Errorf("%+v, %v", c.Members, err)
+	}
+	for _, tt := range []struct{ old, new, want string }{
+		{`"Max Beispiel"`, `"Clara  Vorsitz"`, "line 49: member 2"},
+		{`"Max Beispiel"`, `"Clara Vors\u00ADitz"`, "looks the same"},
+		{`"Max Beispiel"`, `"Max\u001b[2J"`, "line 49: member[1].name: character 4 (U+001B)"},
+		{`"Max Beispiel"`, `"Max\u202eBeispiel"`, "turns the direction"},
+		{`"Max Beispiel"`, `"\u2800"`, "the name is missing"},
+		{`"Fraktion A"`, `"Fraktion\u0007"`, "member[1].group: character 9"},
+		{`"Rat der Stadt Musterstadt"`, `"Rat\u202e"`, "sitting.body: character 4"},
+		{`"Rat der Stadt Musterstadt"`, `" \u00a0"`, "sitting.body is empty"},
+		{`"Totale"`, `"\u001b]0;x"`, "camera[0].name: character 1"},
+		{`metrics = ""`, `metrics = "0.0.0.0:9100"`, "line 22: box.metrics = \"0.0.0.0:9100\" can be read by anybody"},
+		{`metrics = ""`, `metrics = ":9100"`, "can be read by anybody"},
+		{`metrics = ""`, `metrics = "203.0.113.7:9100"`, "can be read by anybody"},
+		{`metrics = ""`, `metrics = "plenum.example.org:9100"`, "can be read by anybody"},
+		{`metrics = ""`, `metrics = "[2001:db8::1]:9100"`, "can be read by anybody"},
+		{`metrics = ""`, `metrics = "127.0.0.1:0"`, "not a host:port of its own"},
+		{`socket = "/run/plenum/plenumd.sock"`, `socket = "plenumd.sock"`, "line 15: socket = "},
+		{`socket = "/run/plenum/plenumd.sock"`, `socket = "/run/plenum/"`, "no path of a file"},
+		{`socket = "/run/plenum/plenumd.sock"`, `socket = "/` + strings.Repeat("x", 107) + `"`, "longer than the 107 bytes"},
+		{`data = "/var/lib/plenum"`, `data = "/"`, "line 12: data = "},
+		{`data = "/var/lib/plenum"`, `data = "/var/\u001b"`, "no folder of the daemon's own"},
+		{`data = "/var/lib/plenum"`, `data = "  "`, "data is empty"},
+		{`["plenum.example.org"]`, "[\n  \"plenum.example.org\",\n  \"10.0.0.256\",\n]", "line 11: names: \"10.0.0.256\""},
+		{`["plenum.example.org"]`, `["0.0.0.0"]`, "no address by which"},
+		{`does = "alarm"`, `deos = "alarm"`, "unknown key input.deos"},
+	} {
+		if !strings.Contains(Example, tt.old) {
+			t.Fatalf("the example has no %q", tt.old)
+		}
+		_, err := Parse([]byte(strings.Replace(Example, tt.old, tt.new, 1)))
+		if err == nil || !errors.Is(err, ErrInvalid) || strings.ContainsAny(err.Error(), "\x1b\u202e\u0007") {
+			t.Errorf("%s: %v", tt.new, err)
+		}
+		if err != nil && !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: got %v, want %q", tt.new, err, tt.want)
+		}
+	}
+	for _, good := range []string{"127.0.0.1:9100", "[::1]:9100", "localhost:9100", "192.168.10.20:9100"} {
+		if _, err := Parse([]byte(strings.Replace(Example, `metrics = ""`, `metrics = "`+good+`"`, 1))); err != nil {
+			t.Error(good, err)
+		}
+	}
+	if _, err := Parse([]byte(strings.Replace(Example, `["plenum.example.org"]`, `["saal", "xn--plenm-lva.example", "192.0.2.7", "fd00::7", "10.1.2.3.nip.example"]`, 1))); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestLoad(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "plenum.toml")
 	if _, err := Load(path); err == nil || !strings.Contains(err.Error(), "--example") {

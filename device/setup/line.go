@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"unicode"
 
 	"plenum/device/strict"
 )
@@ -67,18 +66,7 @@ func faults(name string, err error) []Line {
 // nothing is longer than a name can be.
 func shown(text string) string { return clip(text, 60) }
 
-func clip(text string, most int) string {
-	text = strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return '?'
-	}, strings.TrimSpace(text))
-	if r := []rune(text); len(r) > most {
-		return string(r[:most-1]) + "…"
-	}
-	return text
-}
+func clip(text string, most int) string { return strict.Printable(strings.TrimSpace(text), most) }
 
 // some lists a few of the names and counts the rest.
 func some(names []string) (de, en string) {

@@ -12,7 +12,7 @@ import (
 
 func rows(t *testing.T) []Row {
 	t.Helper()
-	r, err := ParseRoster([]byte(goodRoster))
+	r, _, err := ParseRoster([]byte(goodRoster))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +76,7 @@ func FuzzMerge(f *testing.F) {
 	f.Add([]byte(config.Example))
 	f.Add([]byte("a = [\n[1],\n\"]\"]\n[[member]]\nid=\"\"\"\n[x]\n\"\"\" # ]\n# c\n\n[y]\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		people, err := ParseRoster([]byte("c;Clara;;chair;;\n"))
+		people, _, err := ParseRoster([]byte("c;Clara;;chair;;\n"))
 		if err != nil {
 			t.Fatal(err)
 		}

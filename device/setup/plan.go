@@ -176,10 +176,11 @@ func (c *checker) configuration() {
 
 // merged is the configuration with the roster's people.
 func (c *checker) merged(base, roster []byte) ([]byte, config.Config, error) {
-	rows, err := ParseRoster(roster)
+	rows, notes, err := ParseRoster(roster)
 	if err != nil {
 		return nil, config.Config{}, err
 	}
+	c.plan.lines = append(c.plan.lines, notes...)
 	text, cfg, kept, err := merge(base, rows)
 	if err == nil && !kept {
 		c.plan.lines = append(c.plan.lines, say("Hinweis: plenum.toml wird neu geschrieben; Kommentare darin gehen verloren.", "Note: plenum.toml is written anew; comments in it are lost."))

@@ -8,10 +8,10 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"plenum/device/config"
+	spell "plenum/device/names"
 	"plenum/device/sitting"
 )
 
@@ -21,11 +21,8 @@ type Row struct {
 	Line int // from 1
 }
 
-// Bounds of a roster.
-const (
-	maxRows = 1000
-	maxName = 100 // characters of a name, group or seat
-)
+// maxRows is how many people a roster may have.
+const maxRows = 1000
 
 var idPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,39}$`)
 
@@ -36,23 +33,69 @@ func columns() [][]string {
 	}
 }
 
-// ParseRoster reads roster.csv: id;name;group;role;seat;remote, with semicolons or commas, quoted or not, in UTF-8 with
-// or without a byte order mark, as a spreadsheet writes it. With a heading the columns may stand in any order. Every
-// fault is named with its line. The error is a *Refusal.
-func ParseRoster(text []byte) ([]Row, error) {
+// ParseRoster reads roster.csv: id;name;group;role;seat;remote, with semicolons, commas or tabs, quoted or not, in UTF-8 with
+// or without a byte order mark, as spreadsheets write it. With a heading the columns may stand in any order, a title may
+// stand above it, and columns that are none of ours are left out, which the notes tell. Every fault is named with its line.
+// The error is a *Refusal.
+func ParseRoster(text []byte) (rows []Row, notes []Line, err error) {
 	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))
 	if !utf8.Valid(text) || bytes.IndexByte(text, 0) >= 0 {
-		return nil, refuse(say("roster.csv: die Zeichen sind nicht in UTF-8; bitte in der Tabellenkalkulation als „CSV UTF-8“ speichern.",
+		return nil, nil, refuse(say("roster.csv: die Zeichen sind nicht in UTF-8; bitte in der Tabellenkalkulation als „CSV UTF-8“ speichern.",
 			"roster.csv: the characters are not in UTF-8; save it in the spreadsheet as \"CSV UTF-8\"."))
 	}
-	skipped := 0
-	if first, rest, _ := bytes.Cut(text, []byte("\n")); strings.HasPrefix(string(first), "sep=") {
+	if bytes.IndexByte(text, '\n') < 0 { // an old Mac's ends of lines
+		text = bytes.ReplaceAll(text, []byte("\r"), []byte("\n"))
+	}
+	p := &rosterParser{at: []int{0, 1, 2, 3, 4, 5}, width: 6}
+	records := p.records(text)
+	if n := p.headingOf(records); n >= 0 {
+		p.heading(records[n])
+		records = records[n+1:]
+	} else if len(records) > 0 && records[0].filled() == 1 {
+		return nil, nil, refuse(say("roster.csv, Zeile %d: keine Überschrift gefunden. Bitte in die erste Zeile schreiben: id;name;group;role;seat;remote",
+			"roster.csv, line %d: no heading found. Write into the first line: id;name;group;role;seat;remote", records[0].line))
+	}
+	if len(records) > maxRows {
+		p.add(records[maxRows].line, "mehr als %[2]d Personen sind nicht möglich.", "more than %[2]d people are not possible.", maxRows)
+		return nil, nil, refuse(p.bad...)
+	}
+	for _, r := range records {
+		p.row(r.line, r.fields)
+	}
+	p.whole()
+	if err := refuse(p.bad...); err != nil {
+		return nil, nil, err
+	}
+	return p.rows, p.notes, nil
+}
+
+// record is one row of the file that is not empty.
+type record struct {
+	line   int
+	fields []string
+}
+
+func (r record) filled() (n int) {
+	for _, f := range r.fields {
+		if f != "" {
+			n++
+		}
+	}
+	return n
+}
+
+// records reads all rows, up to the first that cannot be read. Empty ones are left out: spreadsheets leave some.
+func (p *rosterParser) records(text []byte) (all []record) {
+	sep, skipped := separator(text), 0
+	if first, rest, _ := bytes.Cut(text, []byte("\n")); bytes.HasPrefix(first, []byte("sep=")) {
 		text, skipped = rest, 1 // a spreadsheet's own line
+		if own := strings.TrimRight(string(first[4:]), "\r"); own == ";" || own == "," || own == "\t" {
+			sep = rune(own[0])
+		}
 	}
 	r := csv.NewReader(bytes.NewReader(text))
-	r.FieldsPerRecord, r.Comma = -1, comma(text)
-	p := &rosterParser{at: []int{0, 1, 2, 3, 4, 5}}
-	for first := true; ; first = false {
+	r.FieldsPerRecord, r.Comma = -1, sep
+	for len(all) <= maxRows+titleRows {
 		fields, err := r.Read()
 		if errors.Is(err, io.EOF) {
 			break
@@ -65,37 +108,65 @@ func ParseRoster(text []byte) ([]Row, error) {
 		for i := range fields {
 			fields[i] = strings.TrimSpace(fields[i])
 		}
-		switch {
-		case strings.Join(fields, "") == "": // a spreadsheet leaves such lines at the end
-		case first && slices.ContainsFunc(fields, func(f string) bool { return slices.Contains([]string{"id", "kennung"}, strings.ToLower(f)) }):
-			p.heading(line+skipped, fields)
-		case len(p.rows) == maxRows:
-			p.add(line+skipped, "mehr als %[2]d Personen sind nicht möglich.", "more than %[2]d people are not possible.", maxRows)
-			return nil, refuse(p.bad...)
-		default:
-			p.row(line+skipped, fields)
+		if rec := (record{line + skipped, fields}); rec.filled() > 0 {
+			all = append(all, rec)
 		}
 	}
-	p.whole()
-	if err := refuse(p.bad...); err != nil {
-		return nil, err
-	}
-	return p.rows, nil
+	return all
 }
 
-// comma guesses the separator by the first line: semicolon unless there are more commas.
-func comma(text []byte) rune {
-	first, _, _ := bytes.Cut(text, []byte("\n"))
-	if bytes.Count(first, []byte(",")) > bytes.Count(first, []byte(";")) {
-		return ','
+// titleRows is how many rows may stand above the heading.
+const titleRows = 5
+
+// headingOf finds the heading: the first row that names the id, or the name and one more of our columns. What stands above
+// it is a title, of one field; -1: there is none.
+func (p *rosterParser) headingOf(records []record) int {
+	for n, r := range records[:min(len(records), titleRows+1)] {
+		known, id, name := 0, false, false
+		for _, f := range r.fields {
+			col := column(f)
+			if col >= 0 {
+				known++
+			}
+			id, name = id || col == 0, name || col == 1
+		}
+		if id || name && known > 1 {
+			return n
+		}
+		if r.filled() > 1 {
+			return -1
+		}
 	}
-	return ';'
+	return -1
+}
+
+// column is which of our columns a heading means; -1: none.
+func column(heading string) int {
+	return slices.IndexFunc(columns(), func(names []string) bool { return slices.Contains(names, strings.ToLower(heading)) })
+}
+
+// separator guesses what separates the fields: what there is most of in the first lines, a semicolon rather than others.
+func separator(text []byte) rune {
+	rest := text
+	for range titleRows + 1 {
+		_, rest, _ = bytes.Cut(rest, []byte("\n"))
+	}
+	head := text[:len(text)-len(rest)]
+	best, most := ';', bytes.Count(head, []byte(";"))
+	for _, sep := range ",\t" {
+		if n := bytes.Count(head, []byte(string(sep))); n > most {
+			best, most = sep, n
+		}
+	}
+	return best
 }
 
 type rosterParser struct {
-	at   []int // where each of our columns stands; -1: nowhere
-	rows []Row
-	bad  []Line
+	at    []int // where each of our columns stands; -1: nowhere
+	width int   // how many columns there are
+	rows  []Row
+	notes []Line
+	bad   []Line
 }
 
 // add notes a fault; the line's number is %[1]d of the format.
@@ -103,23 +174,29 @@ func (p *rosterParser) add(line int, de, en string, args ...any) {
 	p.bad = append(p.bad, say("roster.csv, Zeile %[1]d: "+de, "roster.csv, line %[1]d: "+en, append([]any{line}, args...)...))
 }
 
-func (p *rosterParser) heading(line int, fields []string) {
-	p.at = []int{-1, -1, -1, -1, -1, -1}
-	for i, f := range fields {
-		col := slices.IndexFunc(columns(), func(names []string) bool { return slices.Contains(names, strings.ToLower(f)) })
-		switch {
+func (p *rosterParser) heading(r record) {
+	p.at, p.width = []int{-1, -1, -1, -1, -1, -1}, len(r.fields)
+	var left []string
+	for i, f := range r.fields {
+		switch col := column(f); {
 		case f == "":
 		case col < 0:
-			p.add(line, "unbekannte Spalte „%[2]s“; möglich sind id, name, group, role, seat, remote.",
-				"unknown column %[2]q; possible are id, name, group, role, seat, remote.", shown(f))
+			left = append(left, f)
 		case p.at[col] >= 0:
-			p.add(line, "die Spalte „%[2]s“ steht zweimal da.", "the column %[2]q stands there twice.", shown(f))
+			p.add(r.line, "die Spalte „%[2]s“ steht zweimal da.", "the column %[2]q stands there twice.", shown(f))
 		default:
 			p.at[col] = i
 		}
 	}
-	if p.at[1] < 0 {
-		p.add(line, "die Spalte „name“ fehlt.", "the column \"name\" is missing.")
+	for col, missing := range []string{"id", "name"} {
+		if p.at[col] < 0 {
+			p.add(r.line, "die Spalte „%[2]s“ fehlt; jede Person braucht eine Kennung (id), die bleibt, und einen Namen (name).",
+				"the column %[2]q is missing; everybody needs an id that stays, and a name.", missing)
+		}
+	}
+	if len(left) > 0 {
+		de, en := some(left)
+		p.notes = append(p.notes, Line{DE: "Hinweis: roster.csv: nicht übernommene Spalten: " + de, EN: "Note: roster.csv: columns left out: " + en})
 	}
 }
 
@@ -130,12 +207,15 @@ func (p *rosterParser) row(line int, fields []string) {
 		}
 		return ""
 	}
-	if width := slices.Max(p.at) + 1; len(fields) > width && strings.Join(fields[width:], "") != "" {
+	if len(fields) > p.width && strings.Join(fields[p.width:], "") != "" {
 		p.add(line, "es sind %[2]d Felder statt %[3]d; ein Komma oder Semikolon im Namen braucht Anführungszeichen.",
-			"there are %[2]d fields instead of %[3]d; a comma or semicolon in a name needs quotes.", len(fields), width)
+			"there are %[2]d fields instead of %[3]d; a comma or semicolon in a name needs quotes.", len(fields), p.width)
 		return
 	}
-	m := config.Member{ID: get(0), Name: get(1), Group: get(2), Seat: get(4)}
+	if p.at[0] < 0 || p.at[1] < 0 {
+		return // told of the heading, once
+	}
+	m := config.Member{ID: get(0), Name: p.clean(line, get(1), spell.Person), Group: p.clean(line, get(2), spell.Clean), Seat: p.clean(line, get(4), spell.Clean)}
 	var known bool
 	if m.Role, known = role(get(3)); !known {
 		p.add(line, "Rolle „%[2]s“; möglich sind member, chair, clerk, guest.", "role %[2]q; possible are member, chair, clerk, guest.", shown(get(3)))
@@ -147,18 +227,23 @@ func (p *rosterParser) row(line int, fields []string) {
 		p.add(line, "id „%[2]s“; möglich sind Kleinbuchstaben, Ziffern, Punkt, Strich, Unterstrich, zum Beispiel a.muster (nicht screen).",
 			"id %[2]q; possible are small letters, digits, dot, dash, underscore, for example a.muster (not screen).", shown(m.ID))
 	}
-	if m.Name == "" {
-		p.add(line, "der Name fehlt.", "the name is missing.")
-	}
-	for _, s := range []string{m.Name, m.Group, m.Seat} {
-		if utf8.RuneCountInString(s) > maxName || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
-			p.add(line, "„%[2]s“ ist zu lang oder enthält Zeichen, die man nicht drucken kann.", "%[2]q is too long or has characters that cannot be printed.", shown(s))
-		}
-	}
 	if m.Role == sitting.RoleChair && m.Remote {
 		p.add(line, "die Sitzungsleitung sitzt im Saal; bitte remote leeren.", "the chair leads from the hall; leave remote empty.")
 	}
 	p.rows = append(p.rows, Row{Member: m, Line: line})
+}
+
+// clean is a field as people may read it.
+func (p *rosterParser) clean(line int, field string, how func(string) (string, error)) string {
+	clean, err := how(field)
+	if bad, ok := errors.AsType[*spell.Fault](err); ok {
+		where := say("roster.csv, Zeile %d: ", "roster.csv, line %d: ", line)
+		if field != "" {
+			where = say("roster.csv, Zeile %d: „%s“: ", "roster.csv, line %d: %q: ", line, shown(field))
+		}
+		p.bad = append(p.bad, Line{DE: where.DE + bad.DE, EN: where.EN + bad.EN})
+	}
+	return clean
 }
 
 func role(s string) (sitting.Role, bool) {

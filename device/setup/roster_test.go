@@ -2,6 +2,7 @@ package setup
 
 import (
 	"errors"
+	"os"
 	"strings"
 	"testing"
 
@@ -31,13 +32,50 @@ func TestRoster(t *testing.T) {
 		{"quotes and spaces", "\"c.vorsitz\"; Clara Vorsitz ;\"Bürgermeisterin\";\"chair\";\"1\"\n" + "n.neu;\"Neu; \"\"Nora\"\"\";Fraktion B;member;2;1;;", [2]int{1, 2}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			rows, err := ParseRoster([]byte(tt.text))
+			rows, _, err := ParseRoster([]byte(tt.text))
 			if err != nil {
 				t.Fatal(err)
 			}
 			want[0].Line, want[1].Line = tt.lines[0], tt.lines[1]
 			if d := cmp.Diff(want, rows); d != "" {
 				t.Error(d)
+			}
+		})
+	}
+}
+
+// Files as others wrote them; what each should come to is in the README of the cases.
+func TestRosterOfOthers(t *testing.T) {
+	for _, tt := range []struct {
+		file  string
+		names string // of those who were read
+		note  string
+		want  string // what it is refused for
+	}{
+		{"05-tab-utf8", "Lena Haas, Tjark Voß, Özge Rühl", "", ""},
+		{"06-blank-separator-row-first", "Lena Haas, Tjark Voß, Özge Rühl", "", ""},
+		{"07-title-row-first", "Lena Haas, Tjark Voß, Özge Rühl", "", ""},
+		{"08-no-id-column", "", "", "line 1: the column \"id\" is missing"},
+		{"10-nbsp-in-name", "Dr. Lena Haas", "", ""},
+		{"15-nfd-nfc-same-name", "", "", "line 4: the name \"Jürgen Müller\" stands in line 3"},
+		{"19-cr-only", "Lena Haas, Tjark Voß, Özge Rühl", "", ""},
+		{"25-extra-columns", "Lena Haas", "columns left out: Nr., E-Mail", ""},
+	} {
+		t.Run(tt.file, func(t *testing.T) {
+			text, err := os.ReadFile("testdata/roster/" + tt.file + ".csv")
+			if err != nil {
+				t.Fatal(err)
+			}
+			rows, notes, err := ParseRoster(text)
+			var names []string
+			for _, r := range rows {
+				names = append(names, r.Name)
+			}
+			if strings.Join(names, ", ") != tt.names || !strings.Contains(texts(notes), tt.note) || (err == nil) != (tt.want == "") {
+				t.Errorf("%v, %v, %v", names, notes, err)
+			}
+			if r, ok := errors.AsType[*Refusal](err); ok && (!strings.Contains(r.Error(), tt.want) || len(r.Lines) != 1) {
+				t.Errorf("%v, want only %q", r, tt.want)
 			}
 		})
 	}
@@ -63,14 +101,21 @@ func TestRosterRefused(t *testing.T) {
 		{"quotes", chair + "d;\"Dora;;;;\n", "line 2: the quotes"},
 		{"control characters", chair + "d;Do\x1bra;;;;\n", "line 2: \"Do?ra\""},
 		{"UTF-16", "\xff\xfec\x00;\x00", "UTF-8"},
-		{"column", "id;name;loudness\n", "line 1: unknown column \"loudness\""},
+		{"no id column", "Name;Platz\nClara;1\n", "line 1: the column \"id\" is missing"},
+		{"no heading", "Ratsmitglieder;;\nClara Vorsitz;c;1\n", "line 1: no heading found"},
+		{"blank name", chair + "d;\u00a0;;;;\n", "line 2: the name is missing"},
+		{"name of signs that are not seen", chair + "d;\u200b\u2800;;;;\n", "line 2: \"?\u2800\": the name is missing"},
+		{"name twice but for blanks", chair + "d;Clara\u00a0;;;2;\n", "line 2: the name \"Clara\" stands in line 1"},
+		{"name twice but for what is not seen", "c;Cla Ra;;chair;1;\nd;Cla\u200b  Ra\u00ad;;;2;\n", "line 2: the name \"Cla Ra\" stands in line 1"},
+		{"turned round", chair + "d;Do\u202era;;;;\n", "line 2: \"Do?ra\": character 3 (U+202E) turns"},
+		{"control characters in a group", chair + "d;Dora;a\x07;;;\n", "line 2: \"a?\": character 2 (U+0007)"},
 		{"column twice", "id;name;name\n", "stands there twice"},
 		{"no name column", "id;seat\n", "\"name\" is missing"},
 		{"too many", chair + strings.Repeat("d;D;;;;\n", maxRows), "more than 1000"},
 		{"all faults at once", "a b;A;;chair;;\nc d;B;;;;\n", "line 2: id"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := ParseRoster([]byte(tt.text))
+			_, _, err := ParseRoster([]byte(tt.text))
 			if r, ok := errors.AsType[*Refusal](err); !ok || !strings.Contains(r.Error(), tt.want) || strings.Contains(texts(r.Lines), "%!") {
 				t.Errorf("got %v, want %q", err, tt.want)
 			}
@@ -83,7 +128,7 @@ func FuzzRoster(f *testing.F) {
 	f.Add([]byte("sep=,\r\nid,name\r\n\"a\",\"b\"\"c\"\r\n"))
 	f.Add([]byte("c;Clara # ]] \"\"\" ' \\;[[member]];chair;1;\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		rows, err := ParseRoster(text)
+		rows, _, err := ParseRoster(text)
 		if err != nil {
 			if strings.Contains(err.Error(), "%!") {
 				t.Error(err)

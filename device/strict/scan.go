@@ -73,6 +73,7 @@ type scanner struct {
 	open    []bracket // arrays and inline tables
 	keys    int
 	bad     *Error // the first limit that was passed
+	trail   *trail // nil: nobody asks for places
 }
 
 // bracket is an array or an inline table that is being read.
@@ -101,8 +102,9 @@ func (s *scanner) step() {
 	c := s.text[s.pos]
 	switch c {
 	case '"', '\'':
-		from := s.pos
+		from, line := s.pos, s.line
 		s.quoted(c)
+		s.trail.token(string(s.text[from:s.pos]), s.key, line)
 		s.named(s.pos - from - 2) // without its quotes
 		return
 	case '#':
@@ -118,10 +120,12 @@ func (s *scanner) step() {
 	case '=':
 		if s.key {
 			s.counted()
+			s.trail.equals(s.line)
 		}
 		s.key = false
 	case ',':
 		if n := len(s.open); n > 0 {
+			s.trail.comma()
 			s.key = s.open[n-1].inline
 			if s.depth = s.open[n-1].depth; !s.key {
 				s.depth++
@@ -131,6 +135,7 @@ func (s *scanner) step() {
 	default:
 		from := s.pos
 		s.pos = s.until(from, " \t\r\n=.,#\"'[]{}")
+		s.trail.token(string(s.text[from:s.pos]), s.key, s.line)
 		s.named(s.pos - from)
 		return
 	}
@@ -173,18 +178,21 @@ func (s *scanner) counted() {
 // newline ends a key and its value, unless a bracket is open.
 func (s *scanner) newline() {
 	if len(s.open) == 0 {
+		s.trail.newline()
 		s.key, s.heading, s.depth = true, false, s.table
 	}
 }
 
 func (s *scanner) enter(inline bool) {
 	if s.key && !inline && len(s.open) == 0 {
+		s.trail.heading(s.heading)
 		if !s.heading {
 			s.counted()
 			s.heading, s.depth = true, 0
 		}
 		return // also for the second bracket of [[
 	}
+	s.trail.enter(inline, s.line)
 	s.open = append(s.open, bracket{inline, s.depth})
 	if s.key = inline; !inline { // of a table the names count that stand in it
 		s.deeper()
@@ -193,10 +201,12 @@ func (s *scanner) enter(inline bool) {
 
 func (s *scanner) leave() {
 	if n := len(s.open); n > 0 {
+		s.trail.leave()
 		s.key, s.depth, s.open = false, s.open[n-1].depth, s.open[:n-1]
 		return
 	}
 	if s.heading {
+		s.trail.headed(s.line)
 		s.key, s.heading, s.table = false, false, s.depth
 	}
 }

@@ -67,7 +67,7 @@ func Decode(text []byte, into any) (unknown []string, err error) {
 		if pe, ok := errors.AsType[toml.ParseError](err); ok {
 			bad.Line, err = pe.Position.Line, errors.New(pe.Message)
 		}
-		bad.EN = printable(err.Error())
+		bad.EN = Printable(err.Error(), 200)
 		bad.DE = bad.EN // the decoder speaks English only
 		return nil, bad
 	}
@@ -77,9 +77,9 @@ func Decode(text []byte, into any) (unknown []string, err error) {
 	return unknown, nil
 }
 
-// printable makes a text that may quote the file fit for a screen.
-func printable(text string) string {
-	const most = 200
+// Printable makes a text that may quote a file fit for a screen or a terminal: what cannot be printed, and what turns the
+// direction of writing round, is a question mark, and nothing has more than so many characters.
+func Printable(text string, most int) string {
 	text = strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
 			return r

@@ -224,6 +224,21 @@ func TestLines(t *testing.T) {
 	}
 }
 
+func TestPlaces(t *testing.T) {
+	text := "listen = 'x'\nnames = [\"a\",\n  \"b\", # c\n]\n[box]\nname = 1\n[[member]]\nid = 1\n[[member]]\n\nid = \"\"\"\n\n\"\"\"\nnmae = 2\n[[desk]]\n[[desk.seat]]\nunit = 1\n" +
+		"[[desk.seat]]\nunit = 2\n[[desk]]\n[[desk.seat]]\n'unit' = 3\n[hall.microphone]\ndevice = 1\n[x]\nm = [{a = 1},\n {a = 2, b.c = [[1], [\n2]]}]\n"
+	places := Places([]byte(text))
+	for path, want := range map[string]int{
+		"listen": 1, "names": 2, "names[0]": 2, "names[1]": 3, "box": 5, "box.name": 6, "member[0]": 7, "member[0].id": 8, "member[1]": 9, "member[1].id": 11, "member[1].nmae": 14,
+		"member.nmae": 14, "member.id": 8, "desk[0]": 15, "desk[0].seat[0].unit": 17, "desk[0].seat[1].unit": 19, "desk[1].seat[0]": 21, "desk[1].seat[0].unit": 22,
+		"hall.microphone.device": 24, "x.m[0].a": 26, "x.m[1].a": 27, "x.m[1].b.c[1][0]": 28,
+	} {
+		if places[path] != want {
+			t.Errorf("%s is in line %d, want %d", path, places[path], want)
+		}
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	seed, err := os.ReadFile("testdata/deep.toml")
 	if err != nil {
@@ -238,6 +253,7 @@ func FuzzDecode(f *testing.F) {
 		if took := allocated(func() { _, err = Decode(text, &into) }); took > most {
 			t.Errorf("%d bytes took %d MiB", len(text), took>>20)
 		}
+		Places(text)
 		joined := 0
 		for line := range Lines(text) {
 			joined += len(line)
