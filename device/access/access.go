@@ -11,6 +11,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -56,6 +57,7 @@ type Options struct {
 	Now        func() time.Time // the clock; nil: time.Now
 	SessionTTL time.Duration    // how long a chair's session lasts; 0: 12 h
 	Hash       Hash             // cost of a PIN check; zero: 64 MiB, 3 rounds, 1 thread
+	Log        *slog.Logger     // nil: nothing is said
 }
 
 func (o Options) withDefaults() Options {
@@ -67,6 +69,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Hash == (Hash{}) {
 		o.Hash = Hash{Memory: 64 << 10, Rounds: 3, Threads: 1}
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
 	}
 	return o
 }
@@ -93,12 +98,14 @@ const (
 
 // Open reads access.json in dir, or starts without a PIN and without links when there is none. It refuses a file that
 // others than its owner may read (ErrTooWide) and one that it does not understand (ErrDamaged): losing every block and
-// link silently would be worse than not starting.
+// link silently would be worse than not starting. Beside it stands tries.json, which remembers wrong PINs and the places
+// where it was right; nothing about that file keeps the box from starting.
 func Open(dir string, opts Options) (*Access, error) {
+	opts = opts.withDefaults()
 	a := &Access{
 		path:    filepath.Join(dir, "access.json"),
-		opts:    opts.withDefaults(),
-		tries:   newTries(),
+		opts:    opts,
+		tries:   openTries(filepath.Join(dir, "tries.json"), opts),
 		hashing: make(chan struct{}, 1),
 		gone:    make(map[digest]chan struct{}),
 	}

@@ -308,7 +308,7 @@ func TestLoginRacesSetPIN(t *testing.T) {
 	}()
 	for { // the try is counted just before the comparison
 		a.tries.mu.Lock()
-		waiting := len(a.tries.sources) > 0
+		waiting := len(a.tries.strangers) > 0
 		a.tries.mu.Unlock()
 		if waiting {
 			break

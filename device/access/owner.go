@@ -36,7 +36,9 @@ type ownerFile struct {
 
 // OpenOwner reads owner.json in dir; without one no PIN is set. Errors are those of Open: ErrTooWide, ErrDamaged.
 func OpenOwner(dir string, opts Options) (*Owner, error) {
-	o := &Owner{path: filepath.Join(dir, "owner.json"), opts: opts.withDefaults(), tries: newTries(), hashing: make(chan struct{}, 1)}
+	opts = opts.withDefaults()
+	o := &Owner{path: filepath.Join(dir, "owner.json"), opts: opts, hashing: make(chan struct{}, 1)}
+	o.tries = openTries(filepath.Join(dir, "owner-tries.json"), opts)
 	raw, err := readPrivate(o.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return o, nil
@@ -70,7 +72,7 @@ func (o *Owner) Check(ctx context.Context, source netip.Addr, pin string) error 
 	if text == "" {
 		return ErrNoPIN
 	}
-	return compare(ctx, o.tries, o.hashing, o.opts.Now(), source, text, pin)
+	return compare(ctx, o.tries, o.hashing, source, text, pin)
 }
 
 // Set sets the PIN: the first one without a word, another one for the old. Errors: ErrWeakPIN, ErrOwnerSet when the old
@@ -105,5 +107,6 @@ func (o *Owner) Set(ctx context.Context, source netip.Addr, old, pin string) err
 	}
 	o.text = text
 	o.tries.forget()
+	o.tries.save()
 	return nil
 }

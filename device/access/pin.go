@@ -59,6 +59,7 @@ func (a *Access) SetPIN(pin string) error {
 		return fmt.Errorf("set the PIN: %w", err)
 	}
 	a.tries.forget()
+	a.tries.save()
 	return nil
 }
 
@@ -73,8 +74,9 @@ func hash(cost Hash, hashing chan struct{}, pin string) string {
 }
 
 // CheckPIN compares a PIN with the chair's. Source is where the try comes from; each source waits longer after every
-// wrong try, up to a minute, and never for ever: see TooManyError. Other results are nil, ErrNoPIN, ErrWrongPIN, or
-// the context's error when others stood in line for too long.
+// wrong try, up to a minute, and never for ever, also after a restart: see TooManyError. The box itself and places where
+// the PIN was right before wait for nobody else's wrong tries. Other results are nil, ErrNoPIN, ErrWrongPIN, or the
+// context's error when others stood in line for too long.
 func (a *Access) CheckPIN(ctx context.Context, source netip.Addr, pin string) error {
 	_, err := a.check(ctx, source, pin)
 	return err
@@ -88,33 +90,50 @@ func (a *Access) check(ctx context.Context, source netip.Addr, pin string) (stri
 	if text == "" {
 		return "", ErrNoPIN
 	}
-	if err := compare(ctx, a.tries, a.hashing, a.opts.Now(), source, text, pin); err != nil {
+	if err := compare(ctx, a.tries, a.hashing, source, text, pin); err != nil {
 		return "", err
 	}
 	return text, nil
 }
 
-// compare holds a PIN against a stored one. A wrong try makes the source wait, and only one is computed at a time.
-func compare(ctx context.Context, t *tries, hashing chan struct{}, now time.Time, source netip.Addr, text, pin string) error {
+// compare holds a PIN against a stored one. A wrong try makes the source wait, and only one is computed at a time. What
+// a try changed is on disk before it is answered, so that a restart gives nobody another one.
+func compare(ctx context.Context, t *tries, hashing chan struct{}, source netip.Addr, text, pin string) error {
 	s, err := parseStored(text)
 	if err != nil {
 		return fmt.Errorf("check the PIN: %w", err)
 	}
-	if err := t.begin(source, now); err != nil {
+	stranger, err := t.begin(source)
+	if err != nil {
 		return err
 	}
-	select {
-	case hashing <- struct{}{}:
-	case <-ctx.Done():
-		return fmt.Errorf("check the PIN: %w", ctx.Err())
+	if stranger {
+		if err := enter(ctx, t.line); err != nil {
+			return err
+		}
+		defer func() { <-t.line }()
+	}
+	if err := enter(ctx, hashing); err != nil {
+		return err
 	}
 	right := len(pin) <= maxPIN && subtle.ConstantTimeCompare(s.derive(pin), s.hash) == 1
 	<-hashing
+	defer t.save()
 	if !right {
 		return ErrWrongPIN
 	}
 	t.passed(source)
 	return nil
+}
+
+// enter waits for a place in a line.
+func enter(ctx context.Context, line chan struct{}) error {
+	select {
+	case line <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("check the PIN: %w", ctx.Err())
+	}
 }
 
 // Login checks the PIN as CheckPIN does and opens a session of the chair for the person. The session is kept on disk

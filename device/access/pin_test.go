@@ -2,7 +2,6 @@ package access
 
 import (
 	"errors"
-	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -81,72 +80,6 @@ func TestWrongPINWaits(t *testing.T) {
 	}
 	if err := pinCheck(t, a, hall, pin); err != nil {
 		t.Errorf("never for ever: %v", err)
-	}
-}
-
-// Others' wrong tries keep out strangers for seconds, and never a place that has logged in before.
-func TestOthersCannotLockOut(t *testing.T) {
-	c := &clock{now: start}
-	a := open(t, t.TempDir(), c)
-	if err := a.SetPIN(pin); err != nil {
-		t.Fatal(err)
-	}
-	if err := pinCheck(t, a, hall, pin); err != nil {
-		t.Fatal(err)
-	}
-	tried := 0
-	for i := range 200 {
-		from := netip.MustParseAddr(fmt.Sprintf("203.0.113.%d", i))
-		if err := pinCheck(t, a, from, "111222"); errors.Is(err, ErrWrongPIN) {
-			tried++
-		}
-	}
-	if tried != othersFree {
-		t.Errorf("a crowd got %d tries at once, want %d", tried, othersFree)
-	}
-	if err := pinCheck(t, a, hall, pin); err != nil {
-		t.Errorf("the chair's own place: %v", err)
-	}
-	many, ok := errors.AsType[*TooManyError](pinCheck(t, a, other, pin))
-	if !ok || many.Wait > othersWait {
-		t.Errorf("a new place: wait %v, at most %v", many, othersWait)
-	}
-	c.pass(othersWait)
-	if err := pinCheck(t, a, other, pin); err != nil {
-		t.Errorf("a new place after the wait: %v", err)
-	}
-}
-
-func TestSources(t *testing.T) {
-	tests := []struct {
-		a, b string
-		same bool
-	}{
-		{"192.0.2.1", "192.0.2.1", true},
-		{"192.0.2.1", "::ffff:192.0.2.1", true},
-		{"192.0.2.1", "192.0.2.2", false},
-		{"2001:db8::1", "2001:db8::ffff", true},
-		{"2001:db8::1", "2001:db8:0:1::1", false},
-		{"fe80::1%eth0", "fe80::1%eth1", true},
-	}
-	for _, tt := range tests {
-		if same := network(netip.MustParseAddr(tt.a)) == network(netip.MustParseAddr(tt.b)); same != tt.same {
-			t.Errorf("%s and %s: same %v, want %v", tt.a, tt.b, same, tt.same)
-		}
-	}
-}
-
-func TestSourcesAreBounded(t *testing.T) {
-	tr := newTries()
-	for i := range maxSources + 100 {
-		addr := netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})
-		_ = tr.begin(addr, start.Add(time.Duration(i)*time.Hour))
-	}
-	if len(tr.sources) != maxSources {
-		t.Errorf("%d sources are remembered, want %d", len(tr.sources), maxSources)
-	}
-	if _, old := tr.sources[network(netip.AddrFrom4([4]byte{10, 0, 0, 0}))]; old {
-		t.Error("the oldest source is still remembered")
 	}
 }
 

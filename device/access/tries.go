@@ -2,138 +2,221 @@ package access
 
 import (
 	"fmt"
+	"log/slog"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 )
 
 // TooManyError says that a source must wait before its next try of the PIN.
 type TooManyError struct {
-	Wait time.Duration // at least 1 s
+	Wait   time.Duration // at least 1 s
+	Others bool          // the wait comes from strangers' wrong tries: at the box and at known places there is none
 }
 
 // Error implements error.
 func (e *TooManyError) Error() string {
-	return fmt.Sprintf("too many wrong PINs; wait %v", e.Wait.Round(time.Second))
+	wait := e.Wait.Round(time.Second)
+	if e.Others {
+		return fmt.Sprintf("others are guessing the PIN; wait %v, or sign in at the box itself or where the PIN was right before", wait)
+	}
+	return fmt.Sprintf("too many wrong PINs; wait %v", wait)
 }
 
-// How long wrong tries make wait. With these a hundred sources together get at most 8,640 tries in a day, of a million
-// PINs and more; the chair is never kept out for longer than maxWait by their own mistakes, and not at all by the
-// mistakes of others from a place that has logged in before.
+// How long wrong tries make wait. The box itself and each place where the PIN was right before wait for their own wrong
+// tries only, and never longer than maxWait. Strangers share an allowance beside that: however many they are, they get
+// 8,640 tries in a day and sharedTries once, of a million PINs and more. Who guesses most waits for the others: each
+// wrong try of a stranger leaves it one try less of the allowance, down to sharedLeast, so that a few who guess for ever
+// leave enough for somebody who comes to a new place.
 const (
 	freeTries   = 3 // wrong tries of a source without a wait
 	maxWait     = time.Minute
-	othersFree  = 10 // wrong tries of all sources together without a wait
-	othersWait  = 10 * time.Second
-	maxSources  = 1024
-	forgetAfter = 10 * time.Minute // a source starts anew after so much rest
+	sharedTries = 40 // the allowance of all strangers together
+	sharedLeast = 10 // what of it the most persistent of them may use
+	sharedEvery = 10 * time.Second
+
+	forgetPlace    = 10 * time.Minute // a place starts anew after so much rest
+	forgetStranger = 24 * time.Hour   // and a stranger: what it has guessed tells it from the chair at a new place
+	maxStrangers   = 512
+	maxPlaces      = 64
 )
 
-// tries counts wrong PINs.
+// tries counts wrong PINs. What must outlive a restart is in its file, see save.
 type tries struct {
-	mu      sync.Mutex
-	sources map[netip.Prefix]*source
-	all     source // of all sources that never logged in
+	path string
+	now  func() time.Time
+	log  *slog.Logger
+	line chan struct{} // one stranger at a time may stand in the line to be checked, so that no other stands behind many
+
+	writing sync.Mutex // held while the file is written, so that the latest is written last
+
+	mu        sync.Mutex
+	box       mistakes
+	known     []place // where the PIN was right, the latest last
+	strangers map[netip.Prefix]*mistakes
+	shared    time.Time // the strangers' allowance is whole again
+	changed   bool      // the file is older than this
+	failing   bool      // the file could not be written
 }
 
-type source struct {
-	wrong   int
-	last    time.Time // the latest try
-	next    time.Time // not before
-	trusted bool      // has logged in before, since the box started
+// mistakes are the wrong tries of one source.
+type mistakes struct {
+	Wrong int       `json:"wrong"`
+	Last  time.Time `json:"last,omitzero"` // when the latest was counted
 }
 
-func newTries() *tries { return &tries{sources: make(map[netip.Prefix]*source)} }
+// place is an address where the PIN was right. It is the whole address also in IPv6: whoever stands in the same network
+// is a stranger.
+type place struct {
+	At netip.Addr `json:"at"`
+	mistakes
+}
 
-// begin counts a try as wrong before it is checked, so that many at once gain nothing.
-func (t *tries) begin(addr netip.Addr, now time.Time) error {
+// begin counts a try as wrong before it is checked, so that many at once gain nothing. It tells whether a stranger tries.
+func (t *tries) begin(source netip.Addr) (stranger bool, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	s := t.at(addr, now)
-	wait := s.next.Sub(now)
-	if !s.trusted {
-		wait = max(wait, t.all.next.Sub(now))
+	now, addr := t.now(), plain(source)
+	m, rest := t.find(addr), forgetPlace
+	if stranger = m == nil; stranger {
+		m, rest = t.stranger(addr), forgetStranger
 	}
-	if wait > 0 {
-		return &TooManyError{Wait: max(wait, time.Second)}
+	m.settle(now, rest)
+	own := m.wait(now)
+	others := time.Duration(0)
+	if stranger {
+		others = t.sharedWait(now, m.Wrong)
 	}
-	s.count(now, freeTries, time.Second, maxWait)
-	if !s.trusted {
-		if now.Sub(t.all.last) > forgetAfter {
-			t.all = source{}
+	if wait := max(own, others); wait > 0 {
+		return stranger, &TooManyError{Wait: max(wait, time.Second), Others: others > own}
+	}
+	if stranger {
+		t.remember(addr, m)
+		t.shared = t.shared.Add(sharedEvery)
+	}
+	m.Wrong++
+	m.Last = now
+	t.changed = true
+	return stranger, nil
+}
+
+// passed takes the counted try back: the PIN was right, and its source is known from now on.
+func (t *tries) passed(source netip.Addr) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.changed = true
+	addr := plain(source)
+	if addr.IsLoopback() {
+		t.box = mistakes{}
+		return
+	}
+	before := len(t.known)
+	t.known = slices.DeleteFunc(t.known, func(p place) bool { return p.At == addr })
+	if len(t.known) == before { // it was a stranger
+		if m := t.strangers[network(addr)]; m != nil && m.Wrong > 0 {
+			m.Wrong--
 		}
-		t.all.count(now, othersFree, othersWait, othersWait)
+		t.shared = t.shared.Add(-sharedEvery)
+	}
+	if addr.IsValid() {
+		t.known = append(t.known, place{At: addr})
+		t.known = t.known[max(0, len(t.known)-maxPlaces):]
+	}
+}
+
+// forget lets everybody start anew, as after a new PIN. Known places stay known: a new PIN makes nobody a stranger.
+func (t *tries) forget() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.box = mistakes{}
+	for i := range t.known {
+		t.known[i].mistakes = mistakes{}
+	}
+	clear(t.strangers)
+	t.shared = time.Time{}
+	t.changed = true
+}
+
+// find gives the mistakes of the box itself or of a known place; nil: it is a stranger's address.
+func (t *tries) find(addr netip.Addr) *mistakes {
+	if addr.IsLoopback() {
+		return &t.box
+	}
+	for i := range t.known {
+		if t.known[i].At == addr {
+			return &t.known[i].mistakes
+		}
 	}
 	return nil
 }
 
-// passed takes the counted try back.
-func (t *tries) passed(addr netip.Addr) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if s := t.sources[network(addr)]; s != nil {
-		if !s.trusted && t.all.wrong > 0 {
-			t.all.wrong--
-		}
-		*s = source{trusted: true, last: s.last}
+// stranger gives the mistakes of a stranger; one who has made none is not remembered yet.
+func (t *tries) stranger(addr netip.Addr) *mistakes {
+	if m := t.strangers[network(addr)]; m != nil {
+		return m
 	}
+	return new(mistakes)
 }
 
-// forget starts anew.
-func (t *tries) forget() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	clear(t.sources)
-	t.all = source{}
-}
-
-// at finds the source of an address. When there are too many, the one that has rested longest makes room.
-func (t *tries) at(addr netip.Addr, now time.Time) *source {
-	key := network(addr)
-	s := t.sources[key]
-	switch {
-	case s == nil:
-		if len(t.sources) >= maxSources {
-			t.drop()
-		}
-		s = new(source)
-		t.sources[key] = s
-	case now.Sub(s.last) > forgetAfter:
-		*s = source{trusted: s.trusted}
+// remember keeps a stranger's mistakes. When there are too many strangers, the one that has rested longest makes room.
+func (t *tries) remember(addr netip.Addr, m *mistakes) {
+	t.strangers[network(addr)] = m
+	if len(t.strangers) <= maxStrangers {
+		return
 	}
-	s.last = now
-	return s
-}
-
-func (t *tries) drop() {
 	var oldest netip.Prefix
-	var when time.Time
-	for key, s := range t.sources {
-		if when.IsZero() || s.last.Before(when) {
-			oldest, when = key, s.last
+	var of *mistakes
+	for key, s := range t.strangers {
+		if s != m && (of == nil || s.Last.Before(of.Last)) {
+			oldest, of = key, s
 		}
 	}
-	delete(t.sources, oldest)
+	delete(t.strangers, oldest)
 }
 
-// count adds a wrong try: after the free ones the wait doubles from first to most.
-func (s *source) count(now time.Time, free int, first, most time.Duration) {
-	s.wrong++
-	s.last = now
-	if over := s.wrong - free; over >= 0 {
-		s.next = now.Add(min(first<<min(over, 10), most))
+// sharedWait is how long the mistakes of all strangers make one wait that has made so many itself.
+func (t *tries) sharedWait(now time.Time, wrong int) time.Duration {
+	// Neither an allowance that was never used nor a clock that was set back may count for more than all of it.
+	if t.shared.Before(now) {
+		t.shared = now
+	} else if full := now.Add(sharedTries * sharedEvery); t.shared.After(full) {
+		t.shared = full
+	}
+	may := max(sharedTries-wrong, sharedLeast)
+	return t.shared.Sub(now) - time.Duration(may-1)*sharedEvery
+}
+
+// settle forgets what is long ago. A clock that was set back makes nobody wait for longer than they had to.
+func (m *mistakes) settle(now time.Time, rest time.Duration) {
+	switch {
+	case m.Last.After(now):
+		m.Last = now
+	case now.Sub(m.Last) > rest:
+		*m = mistakes{}
 	}
 }
 
-// network is what counts as one source: an IPv4 address, or the /64 of an IPv6 address, where a host has many.
+// wait is how long these mistakes make their source wait: after the free ones it doubles from one second.
+func (m *mistakes) wait(now time.Time) time.Duration {
+	over := m.Wrong - freeTries
+	if over < 0 {
+		return 0
+	}
+	return m.Last.Add(min(time.Second<<min(over, 10), maxWait)).Sub(now)
+}
+
+// plain is an address as it is compared.
+func plain(addr netip.Addr) netip.Addr { return addr.Unmap().WithZone("") }
+
+// network is what counts as one stranger: an IPv4 address, or the /64 of an IPv6 address, where a host has many.
 func network(addr netip.Addr) netip.Prefix {
-	addr = addr.Unmap().WithZone("")
 	bits := addr.BitLen()
 	if addr.Is6() {
 		bits = 64
 	}
 	p, err := addr.Prefix(bits)
-	if err != nil { // the zero address: a source like any other
+	if err != nil { // the zero address: a stranger like any other
 		return netip.Prefix{}
 	}
 	return p

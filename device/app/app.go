@@ -131,7 +131,7 @@ func (a *App) openSitting(ctx context.Context) error {
 			a.log.Error("closing the journal", "error", err)
 		}
 	})
-	if a.access, err = access.Open(a.cfg.Data, access.Options{}); err != nil {
+	if a.access, err = access.Open(a.cfg.Data, access.Options{Log: a.log}); err != nil {
 		return fmt.Errorf("reading who may come in: %w", err)
 	}
 	return nil

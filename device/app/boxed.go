@@ -68,7 +68,7 @@ func (b *boxed) open(ctx context.Context, a *App) error {
 			return fmt.Errorf("making the box's folders: %w", err)
 		}
 	}
-	if b.owner, err = access.OpenOwner(b.State, access.Options{Hash: b.PINs}); err != nil {
+	if b.owner, err = access.OpenOwner(b.State, access.Options{Hash: b.PINs, Log: b.log}); err != nil {
 		return fmt.Errorf("reading the owner's PIN: %w", err)
 	}
 	b.updates = update.New(update.Options{

@@ -171,8 +171,9 @@ type box struct {
 	addr   string
 	con    *Console
 	client *http.Client
-	from   string // where its callers are, as they seem to the console; empty: at the box itself
-	stop   func() // ends the console and waits for it
+	from   string                          // where its callers are, as they seem to the console; empty: at the box itself
+	wrap   func(net.Listener) net.Listener // nil: as it is
+	stop   func()                          // ends the console and waits for it
 }
 
 func pages() fs.FS {
@@ -236,6 +237,9 @@ func (b *box) start() {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		b.t.Fatal(err)
+	}
+	if b.wrap != nil {
+		l = b.wrap(l)
 	}
 	b.opts.Listener, b.opts.Access, b.opts.TLS = away{l, b.from}, b.access, access.Profile(b.ca.GetCertificate)
 	if b.con, err = New(b.opts); err != nil {

@@ -246,6 +246,10 @@ func tooMany(w http.ResponseWriter, err error) error {
 	}
 	seconds := strconv.Itoa(int(math.Ceil(many.Wait.Seconds())))
 	w.Header().Set("Retry-After", seconds)
-	return newProblem(http.StatusTooManyRequests, "too_many_tries",
-		"Too many wrong PINs; wait "+seconds+" seconds and try again.")
+	detail := "Too many wrong PINs; wait " + seconds + " seconds and try again."
+	if many.Others {
+		detail = "Others are guessing the PIN; wait " + seconds + " seconds and try again, or enter it at the box's own screen " +
+			"or at a place where it was right before."
+	}
+	return newProblem(http.StatusTooManyRequests, "too_many_tries", detail)
 }

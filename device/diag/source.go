@@ -130,10 +130,11 @@ var (
 	errNoText = errors.New("withheld: this file is no text")
 )
 
-// whole says which files are secret as a whole: keys, the people's links and PINs, the journal.
+// whole says which files are secret as a whole: keys, the people's links and PINs, where they sign in, the journal.
 func whole(name string) bool {
 	low := strings.ToLower(path.Base(name))
-	return strings.Contains(low, "key") || strings.HasPrefix(low, "access.json") || strings.HasPrefix(low, "owner.json") || strings.Contains(low, ".db") ||
+	return strings.Contains(low, "key") || strings.HasPrefix(low, "access.json") || strings.HasPrefix(low, "owner.json") ||
+		strings.Contains(low, "tries.json") || strings.Contains(low, ".db") ||
 		strings.HasSuffix(low, ".p12") || strings.HasSuffix(low, ".pfx") || strings.HasPrefix(low, "core")
 }
 
