@@ -82,9 +82,14 @@ func (c *Console) showService(w http.ResponseWriter, _ *http.Request, id access.
 	return writeJSON(w, c.opts.Service.View())
 }
 
+// serviceContext goes on when the browser goes away, and says where the order comes from.
+func serviceContext(r *http.Request) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(service.From(context.WithoutCancel(r.Context()), source(r)), serviceTime)
+}
+
 // served does what was asked for, in full even when the browser goes away meanwhile, and answers with what is so now.
 func (c *Console) served(w http.ResponseWriter, r *http.Request, what string, do func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), serviceTime)
+	ctx, cancel := serviceContext(r)
 	defer cancel()
 	if err := do(ctx); err != nil {
 		if errors.Is(err, service.ErrWrongPIN) {
@@ -186,7 +191,7 @@ func (c *Console) setOwner(w http.ResponseWriter, r *http.Request, _ access.Iden
 	if err := readNeeded(r, &body, func() bool { return body.PIN != nil }); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), serviceTime)
+	ctx, cancel := serviceContext(r)
 	defer cancel()
 	if err := c.opts.Service.SetOwner(ctx, body.Old, *body.PIN, local(r)); err != nil {
 		return tooMany(w, err)

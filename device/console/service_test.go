@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -35,11 +36,13 @@ type room struct {
 	open  func() bool // a sitting is open; nil: none is
 	fail  error
 	did   []string
+	from  netip.Addr // of the latest order
 }
 
 func (r *room) do(ctx context.Context, pin, what string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.from = service.Source(ctx)
 	if end, ok := ctx.Deadline(); !ok || time.Until(end) > serviceTime {
 		return errors.New("it may last for ever")
 	}
@@ -126,6 +129,9 @@ func TestService(t *testing.T) {
 		}
 		if got := b.ask("POST", path, chair, body); got.status != 200 || !json.Valid(got.body) {
 			t.Errorf("%s: %d %s", name, got.status, got.body)
+		}
+		if want := netip.MustParseAddr("127.0.0.1"); r.from != want {
+			t.Errorf("%s comes from %v, want %v", name, r.from, want)
 		}
 		for _, bad := range []string{`{"applause":1}`, `[]`, `{"pin":7}`} {
 			if got := b.ask("POST", path, chair, bad); got.status != 400 || got.code() != "invalid" {

@@ -131,3 +131,22 @@ func TestSiegeByMany(t *testing.T) {
 		t.Errorf("the box's own screen: %d %s", got.status, got.body)
 	}
 }
+
+// An order of the technician is told where it comes from, so that guesses from a tablet make only the tablet wait.
+func TestOrdersComeFromSomewhere(t *testing.T) {
+	r := &room{owner: "730164"}
+	b := besieged(t, func(o *Options) { o.Service = r })
+	tablet := netip.MustParseAddr("192.0.2.10")
+	token, _, err := b.access.Login(t.Context(), tablet, pin, "p-chair")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, body := range serviceOrders() {
+		if got := b.post(tablet, "/api/v1/service/"+name, token, body); got.status != 200 || r.from != tablet {
+			t.Errorf("%s from %v: %d %s", name, r.from, got.status, got.body)
+		}
+	}
+	if got := b.post(tablet, "/api/v1/service/owner", token, `{"old":"730164","pin":"518402"}`); got.status != 200 || r.from != tablet {
+		t.Errorf("the owner's PIN from %v: %d %s", r.from, got.status, got.body)
+	}
+}

@@ -181,7 +181,7 @@ func (s *Service) allow(ctx context.Context, pin string) error {
 	if s.opts.Open() {
 		return ErrSittingOpen
 	}
-	switch err := s.opts.Owner.Check(ctx, here(), pin); {
+	switch err := s.opts.Owner.Check(ctx, Source(ctx), pin); {
 	case errors.Is(err, access.ErrNoPIN):
 		return ErrNoOwner
 	case errors.Is(err, access.ErrWrongPIN):
@@ -193,8 +193,20 @@ func (s *Service) allow(ctx context.Context, pin string) error {
 	}
 }
 
-// here is where all tries of the owner's PIN come from: whoever tries on several screens waits as long as on one.
-func here() netip.Addr { return netip.IPv6Loopback() }
+type fromKey struct{}
+
+// From says where an order comes from. Wrong PINs make that place wait, and not whoever sits at the box itself.
+func From(ctx context.Context, source netip.Addr) context.Context {
+	return context.WithValue(ctx, fromKey{}, source)
+}
+
+// Source is where an order comes from: the box itself, when nobody said another place.
+func Source(ctx context.Context) netip.Addr {
+	if source, said := ctx.Value(fromKey{}).(netip.Addr); said {
+		return source
+	}
+	return netip.IPv6Loopback()
+}
 
 // Install begins the update that is offered. It goes on by itself; View tells how far it is.
 func (s *Service) Install(ctx context.Context, pin string) error {
@@ -281,7 +293,7 @@ func (s *Service) SetOwner(ctx context.Context, old, pin string, local bool) err
 	if !s.opts.Owner.HasPIN() && !local {
 		return ErrNotLocal
 	}
-	switch err := s.opts.Owner.Set(ctx, here(), old, pin); {
+	switch err := s.opts.Owner.Set(ctx, Source(ctx), old, pin); {
 	case errors.Is(err, access.ErrWrongPIN):
 		return ErrWrongPIN
 	case errors.Is(err, access.ErrOwnerSet):

@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -174,6 +175,27 @@ func TestOwner(t *testing.T) {
 	}
 	if err := r.SetOwner(t.Context(), pin, "314159", false); err != nil {
 		t.Error("from afar with the old one:", err)
+	}
+}
+
+// Whoever guesses the owner's PIN from afar waits for it, and the technician at the box itself does not.
+func TestGuessesFromAfar(t *testing.T) {
+	r := newRoom(t)
+	if err := r.SetOwner(t.Context(), "", pin, true); err != nil {
+		t.Fatal(err)
+	}
+	afar := From(t.Context(), netip.MustParseAddr("192.0.2.10"))
+	for i := range 4 {
+		err := r.Reset(afar, "314159", "saal-1")
+		if many := errors.As(err, new(*access.TooManyError)); many != (i == 3) || !many && !errors.Is(err, ErrWrongPIN) {
+			t.Errorf("guess %d: %v", i+1, err)
+		}
+	}
+	if err := r.SetOwner(afar, "314159", "402917", false); !errors.As(err, new(*access.TooManyError)) {
+		t.Error("another way to guess:", err)
+	}
+	if err := r.Technician(t.Context(), pin, true); err != nil {
+		t.Error("at the box itself:", err)
 	}
 }
 
