@@ -47,7 +47,7 @@ func (l *legs) note(w wire.Leg) {
 	case wire.Publish:
 		leg.Publishes, leg.Audio, leg.Video = w.Up, w.Up && w.Audio, w.Up && w.Video
 	case wire.Play:
-		leg.Plays = w.Up
+		leg.Plays = w.Up && w.Arrives
 	}
 	if w.Up && w.SRTP != "" {
 		leg.DTLS, leg.Cipher, leg.SRTP = w.DTLS, w.Cipher, w.SRTP

@@ -91,8 +91,11 @@ func TestLegsJoinBothDirections(t *testing.T) {
 		}
 	}
 	say(wire.Leg{Direction: wire.Publish, Session: 1, Up: true, Audio: true, Video: true, SRTP: "GCM"})
-	if leg := say(wire.Leg{Direction: wire.Play, Session: 2, Up: true}); !leg.Complete() || leg.SRTP != "GCM" {
+	if leg := say(wire.Leg{Direction: wire.Play, Session: 2, Up: true, Arrives: true}); !leg.Complete() || leg.SRTP != "GCM" {
 		t.Fatalf("%+v", leg)
+	}
+	if leg := say(wire.Leg{Direction: wire.Play, Session: 2, Up: true}); leg.Plays || leg.Complete() {
+		t.Fatalf("what does not arrive counts as played: %+v", leg)
 	}
 	say(wire.Leg{Direction: wire.Publish, Session: 3, Up: true, Audio: true, Video: true, SRTP: "GCM"})
 	l.note(wire.Leg{Person: "anna", Direction: wire.Publish, Session: 1}) // the replaced session ends late

@@ -17,11 +17,6 @@ import (
 // address, for the loopback has none but its own.
 type anywhere struct{ net.Listener }
 
-type elsewhere struct {
-	net.Conn
-	at net.Addr
-}
-
 func (a anywhere) Accept() (net.Conn, error) {
 	c, err := a.Listener.Accept()
 	if err != nil {
@@ -31,10 +26,8 @@ func (a anywhere) Accept() (net.Conn, error) {
 	if _, err := io.ReadFull(c, at[:]); err != nil {
 		return nil, fmt.Errorf("a test's connection does not say where it comes from: %w", err)
 	}
-	return elsewhere{c, net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.AddrFrom4(at), 40000))}, nil
+	return awayConn{c, net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.AddrFrom4(at), 40000))}, nil
 }
-
-func (e elsewhere) RemoteAddr() net.Addr { return e.at }
 
 // besieged is a box that is asked from anywhere.
 func besieged(t *testing.T, change ...func(*Options)) *box {

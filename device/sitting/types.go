@@ -99,7 +99,7 @@ const (
 // Leg is what is known of a remote person's media connection. Empty strings: not known yet.
 type Leg struct {
 	Publishes bool   `json:"publishes"` // the person's connection to us stands
-	Plays     bool   `json:"plays"`     // our connection to the person stands
+	Plays     bool   `json:"plays"`     // our connection to the person stands, and what is sent on it arrives
 	Audio     bool   `json:"audio"`     // sound of the person arrives
 	Video     bool   `json:"video"`     // picture of the person arrives
 	DTLS      string `json:"dtls,omitempty"`

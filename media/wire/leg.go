@@ -15,8 +15,9 @@ type Leg struct {
 	Direction Direction
 	Session   uint64 // counts up; a later session of the same person has a higher number
 	Up        bool   // connected, encrypted as the profile demands
-	Audio     bool   // sound packets came from the peer (publish) or went to it (play) in the last 2 s
+	Audio     bool   // sound packets came from the peer (publish) or went to it and arrive (play) in the last 2 s
 	Video     bool   // the same for pictures
+	Arrives   bool   // the peer's reports say that it gets what it is sent, or nothing was sent (play)
 	Missing   string // codec of a slot that the peer has not negotiated: nothing of it was sent in the last 2 s (play); "" = none
 	DTLS      string // negotiated version, "1.2"; "" before the connection
 	Cipher    string // negotiated DTLS suite, IANA name

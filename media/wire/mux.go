@@ -15,11 +15,13 @@ import (
 // to 90 viewers leaves in one burst.
 const socketBuffer = 4 << 20
 
-// mux is pion's UDP mux with one change: which addresses are announced is
-// decided here. pion would announce every interface of a socket bound to
-// 0.0.0.0 and nothing but the bound address of any other.
+// mux is pion's UDP mux with two changes: which checks it sees is decided by
+// the guard, and which addresses are announced is decided here. pion would
+// announce every interface of a socket bound to 0.0.0.0 and nothing but the
+// bound address of any other.
 type mux struct {
 	*ice.UDPMuxDefault
+	guard     *guard
 	announced atomic.Pointer[[]net.Addr]
 }
 
@@ -42,7 +44,8 @@ func openMux(listen netip.AddrPort, conn net.PacketConn, addresses []netip.Addr,
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
-	m := &mux{UDPMuxDefault: ice.NewUDPMuxDefault(ice.UDPMuxParams{UDPConn: conn, Logger: log.NewLogger("ice-mux")})}
+	g := newGuard(conn)
+	m := &mux{UDPMuxDefault: ice.NewUDPMuxDefault(ice.UDPMuxParams{UDPConn: g, Logger: log.NewLogger("ice-mux")}), guard: g}
 	m.announced.Store(&announced)
 	return m, nil
 }

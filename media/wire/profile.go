@@ -97,6 +97,7 @@ func (h *Host) settings(role webrtc.DTLSRole) (webrtc.SettingEngine, error) {
 	}
 	se.SetLite(true)
 	se.SetICEUDPMux(h.mux)
+	se.SetICEBindingRequestHandler(h.mux.guard.follow)
 	se.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4})
 	se.SetIncludeLoopbackCandidate(true) // what is announced is decided by the mux alone
 	se.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)

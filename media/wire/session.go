@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/pion/interceptor/pkg/cc"
+	"github.com/pion/sdp/v3"
 	"github.com/pion/webrtc/v4"
 
 	"plenum/media/stage"
@@ -43,6 +44,7 @@ type session struct {
 	up      bool
 	ended   bool
 	reason  string
+	ufrag   string    // ours; the guard knows the peer by it
 	crypto  [3]string // DTLS version, suite, SRTP profile
 	closers []func()  // withdraw the session from the stage
 
@@ -50,6 +52,7 @@ type session struct {
 	warned   string // of which codec the log has been told that it is missing; likewise
 
 	audioAt, videoAt atomic.Int64 // unix ns of the newest packet
+	unreported       atomic.Int64 // unix ns of the first packet sent since the player last reported that some arrive; 0: none
 	packets          atomic.Uint64
 	keys             atomic.Uint64
 	feedback         atomic.Bool   // transport-wide feedback has come
@@ -123,6 +126,9 @@ func (s *session) spawn(f func()) {
 // abandon takes the connection down and waits for all that belongs to it.
 func (s *session) abandon() {
 	s.cancel()
+	s.mu.Lock()
+	s.host.mux.guard.forget(s.ufrag)
+	s.mu.Unlock()
 	if err := s.pc.GracefulClose(); err != nil {
 		s.host.log.Debug("closing a peer connection", "err", err)
 	}
@@ -155,12 +161,34 @@ func (s *session) answer(ctx context.Context) (string, error) {
 	defer timeout.Stop()
 	select {
 	case <-gathered:
-		return s.pc.LocalDescription().SDP, nil
+		text := s.pc.LocalDescription().SDP
+		return text, s.letIn(text)
 	case <-ctx.Done():
 		return "", ErrClosed
 	case <-timeout.C:
 		return "", errAnswer
 	}
+}
+
+// letIn has the guard take the peer's checks under the credentials of our answer, and those before no more.
+func (s *session) letIn(answer string) error {
+	var ours sdp.SessionDescription
+	if err := ours.UnmarshalString(answer); err != nil {
+		return fmt.Errorf("reading our own answer: %w", err)
+	}
+	ufrag, pwd := credentials(&ours)
+	remoteUfrag, remotePwd := credentials(s.offer.desc)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return ErrClosed
+	}
+	if s.ufrag != ufrag {
+		s.host.mux.guard.forget(s.ufrag)
+	}
+	s.ufrag = ufrag
+	s.host.mux.guard.know(ufrag, pwd, remoteUfrag, remotePwd)
+	return nil
 }
 
 // etag names the session's present ICE credentials, RFC 9725 section 4.3.1.
@@ -303,15 +331,31 @@ func (s *session) leg() Leg {
 	recent := func(at *atomic.Int64) bool {
 		return s.up && time.Since(time.Unix(0, at.Load())) < fresh
 	}
+	since, play := s.unreported.Load(), s.direction == Play
+	arrives := since == 0 || time.Since(time.Unix(0, since)) < reportLimit || !recent(&s.audioAt) && !recent(&s.videoAt)
 	l := Leg{
 		Person: s.person, Direction: s.direction, Session: s.number, Up: s.up,
-		Audio: recent(&s.audioAt), Video: recent(&s.videoAt),
-		DTLS: s.crypto[0], Cipher: s.crypto[1], SRTP: s.crypto[2], Peer: s.peer, Reason: s.reason,
+		Audio: recent(&s.audioAt) && (!play || arrives), Video: recent(&s.videoAt) && (!play || arrives),
+		Arrives: play && s.up && arrives,
+		DTLS:    s.crypto[0], Cipher: s.crypto[1], SRTP: s.crypto[2], Peer: s.peer, Reason: s.reason,
 	}
 	if recent(&s.missingAt) {
 		l.Missing = stage.Codec(s.missing.Load()).String()
 	}
 	return l
+}
+
+// sent notes a packet that went to a player. After a silence the player has time to report anew.
+func (s *session) sent(kind stage.Kind, now time.Time) {
+	last := time.Unix(0, max(s.audioAt.Load(), s.videoAt.Load()))
+	if s.unreported.Load() == 0 || now.Sub(last) > fresh {
+		s.unreported.Store(now.UnixNano())
+	}
+	if kind == stage.Audio {
+		s.audioAt.Store(now.UnixNano())
+	} else {
+		s.videoAt.Store(now.UnixNano())
+	}
 }
 
 // leftOut counts a packet the player cannot be sent. It is called under a slot's lock.

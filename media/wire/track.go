@@ -57,6 +57,7 @@ type track struct {
 	second       int64 // the second resentNow counts in
 	resentNow    int
 	loss         uint8
+	highest      uint32 // the number the player reported last
 	lastReported uint64
 }
 
@@ -149,11 +150,7 @@ func (t *track) Deliver(h rtp.Header, payload []byte) {
 	t.packets++
 	t.octets += uint32(len(payload))
 	t.mu.Unlock()
-	if t.slot.Kind() == stage.Audio {
-		t.session.audioAt.Store(now.UnixNano())
-	} else {
-		t.session.videoAt.Store(now.UnixNano())
-	}
+	t.session.sent(t.slot.Kind(), now)
 }
 
 func (t *track) write(h rtp.Header, payload []byte) bool {
@@ -264,6 +261,9 @@ func (t *track) take(p rtcp.Packet) {
 		t.heard(p.Reports)
 	case *rtcp.TransportLayerCC:
 		t.session.feedback.Store(true)
+		if len(p.RecvDeltas) > 0 {
+			t.session.unreported.Store(0)
+		}
 	}
 }
 
@@ -301,7 +301,12 @@ func (t *track) heard(reports []rtcp.ReceptionReport) {
 		if r.SSRC == t.ssrc {
 			t.mu.Lock()
 			t.loss = r.FractionLost
+			more := r.LastSequenceNumber != t.highest
+			t.highest = r.LastSequenceNumber
 			t.mu.Unlock()
+			if more { // a player that gets nothing goes on reporting the last it got
+				t.session.unreported.Store(0)
+			}
 		}
 	}
 }

@@ -25,6 +25,10 @@ const (
 	reportEvery  = 2                      // ticks between two sender reports
 	connectLimit = 20 * time.Second       // a peer that has not connected by then is dropped
 	fresh        = 2 * time.Second        // packets younger than this make Leg.Audio, Leg.Video true
+
+	// A player that says nothing for three intervals of RFC 3550 section 6.2 about what it is sent does not get it.
+	// Browsers report on sound every 2.5 to 7.5 s.
+	reportLimit = 3 * 5 * time.Second
 )
 
 // Options set up a Host.
@@ -118,7 +122,8 @@ func (h *Host) Run(ctx context.Context) error {
 				s.look()
 				h.report(s)
 			}
-		case <-ticker.C:
+		case now := <-ticker.C:
+			h.mux.guard.tick(now)
 			for _, s := range h.all() {
 				s.look()
 				if n%reportEvery == 0 {
@@ -242,7 +247,7 @@ func (h *Host) report(s *session) {
 	}
 	s.reported = leg
 	h.log.Info("media leg", "person", leg.Person, "direction", leg.Direction, "up", leg.Up, "audio", leg.Audio,
-		"video", leg.Video, "missing", leg.Missing, "dtls", leg.DTLS, "cipher", leg.Cipher, "srtp", leg.SRTP, "peer", leg.Peer, "reason", leg.Reason)
+		"video", leg.Video, "arrives", leg.Arrives, "missing", leg.Missing, "dtls", leg.DTLS, "cipher", leg.Cipher, "srtp", leg.SRTP, "peer", leg.Peer, "reason", leg.Reason)
 	if leg.Missing != "" && leg.Missing != s.warned {
 		s.warned = leg.Missing
 		h.log.Warn("a player has not negotiated the codec of a picture and is shown none of it",
