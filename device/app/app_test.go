@@ -271,6 +271,43 @@ func TestWhatCannotStartSaysWhy(t *testing.T) {
 	}
 }
 
+// Who stops the daemon leaves closed microphones, or open ones if the configuration says so; the word is kept.
+func TestMicrophonesAtTheEnd(t *testing.T) {
+	for _, stop := range []string{config.StopClose, config.StopLeave} {
+		t.Run(stop, func(t *testing.T) {
+			c, units := box(t, 3)
+			c.Desks[0].AtStop = stop
+			ctl, end := running(t, c)
+			eventually(t, "a live desk and an open sitting", func() bool {
+				st, err := ctl.Status(t.Context())
+				return err == nil && st.Phase == sitting.PhaseOpen && link(ctl).Link == sitting.LinkLive
+			})
+			if err := units.Press(2, ""); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, "seat 2 waits", func() bool { l, _ := ctl.Speakers(t.Context()); return len(l.Requests) == 1 })
+			if _, err := ctl.Grant(t.Context(), "2"); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, "seat 2 is open", func() bool {
+				l, _ := ctl.Speakers(t.Context())
+				return units.State()[1].Open && len(l.Speakers) == 1 && l.Speakers[0].Mic == sitting.MicOpen
+			})
+			end()
+			if open := units.State()[1].Open; open != (stop == config.StopLeave) {
+				t.Errorf("open after the end: %v", open)
+			}
+			c.Listen = freePort(t)
+			ctl, end = running(t, c)
+			defer end()
+			eventually(t, "seat 2 speaks again", func() bool {
+				l, err := ctl.Speakers(t.Context())
+				return err == nil && len(l.Speakers) == 1 && l.Speakers[0].Mic == sitting.MicOpen && units.State()[1].Open
+			})
+		})
+	}
+}
+
 func TestTheSameSittingAfterARestart(t *testing.T) {
 	c, units := box(t, 4)
 	ctl, end := running(t, c)

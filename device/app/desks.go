@@ -300,7 +300,7 @@ func (d *deskSystem) orderAnew(ctx context.Context) {
 	}
 }
 
-// tries is how often a microphone that must close is told so.
+// tries is how often a microphone is told what to do.
 const tries = 3
 
 func (d *deskSystem) mic(ctx context.Context, e sitting.Effect) {
@@ -309,18 +309,24 @@ func (d *deskSystem) mic(ctx context.Context, e sitting.Effect) {
 	if !d.live.Load() {
 		return
 	}
-	if e.On && !d.state().Hears(e.Grant) {
-		return // taken back before the line got to it; its closing is on the way too
-	}
 	var r desk.Result
 	for range tries {
+		if e.On && !d.state().Hears(e.Grant) {
+			return // taken back before the line got to it; its closing is on the way too
+		}
 		r = d.driver.SetMic(ctx, d.keys[e.Seat], e.On)
-		if r.Outcome == desk.Confirmed || e.On || !d.live.Load() {
+		if r.Outcome == desk.Confirmed {
 			break
 		}
-	}
-	if ctx.Err() != nil || (r.Outcome != desk.Confirmed && d.broken(ctx)) {
-		return
+		there, broken := d.look(ctx, e)
+		if ctx.Err() != nil || broken {
+			return
+		}
+		if there {
+			d.log.Info("the desk gave no answer and did it", "seat", e.Seat, "on", e.On, "reason", r.Reason)
+			r = desk.Result{Outcome: desk.Confirmed}
+			break
+		}
 	}
 	ev := sitting.Event{Kind: sitting.KindMic, Seat: e.Seat, On: e.On, Grant: e.Grant}
 	if r.Outcome != desk.Confirmed {
@@ -330,11 +336,17 @@ func (d *deskSystem) mic(ctx context.Context, e sitting.Effect) {
 	d.tell(ctx, ev)
 }
 
-// broken reports whether the line has gone while an order was under way. Then the order has not failed: whoever has the
-// word keeps it, and the microphone is ordered again when the desk is back.
-func (d *deskSystem) broken(ctx context.Context) bool {
-	snap, _ := d.driver.Snapshot(ctx) // without a line it carries what is known, and no error
-	return snap.Link != desk.LinkLive && snap.Link != desk.LinkDegraded
+// look asks the desk what became of an order that it did not confirm: whether the microphone is as ordered all the same,
+// or the line has gone. Then the order has not failed: whoever has the word keeps it, and the microphone is ordered again
+// when the desk is back.
+func (d *deskSystem) look(ctx context.Context, e sitting.Effect) (done, broken bool) {
+	snap, err := d.driver.Snapshot(ctx) // without a line it carries what is known, and no error
+	if snap.Link != desk.LinkLive && snap.Link != desk.LinkDegraded {
+		return false, true
+	}
+	i := slices.IndexFunc(snap.Seats, func(s desk.Seat) bool { return s.Key == d.keys[e.Seat] })
+	// Open is what the desk has said last, even when it does not answer now. Closed may be what it has not said yet.
+	return i >= 0 && snap.Seats[i].Open == e.On && (e.On || err == nil), false
 }
 
 func reason(r desk.Result) string {

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -27,6 +28,7 @@ type fakeDesk struct {
 	orders []string
 	snap   desk.Snapshot
 	result desk.Result
+	silent error // of a snapshot
 }
 
 func newFakeDesk() *fakeDesk {
@@ -40,7 +42,7 @@ func (f *fakeDesk) Events() <-chan desk.Event     { return f.events }
 func (f *fakeDesk) Snapshot(context.Context) (desk.Snapshot, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.snap, nil
+	return f.snap, f.silent
 }
 
 func (f *fakeDesk) note(ctx context.Context, what string) desk.Result {
@@ -226,9 +228,68 @@ func TestRefusedOrBroken(t *testing.T) {
 	if len(b.told()) != 1 || b.told()[0].Kind != sitting.KindMicFail || b.told()[0].Grant != 7 {
 		t.Fatalf("%+v", b.told())
 	}
-	b.desk.orders = nil
-	b.mic(t.Context(), sitting.Effect{Kind: sitting.EffectMic, Seat: "4", Grant: 7})
-	if len(b.desk.done()) != tries {
-		t.Fatalf("a microphone that must close was told so %d times", len(b.desk.done()))
+	for _, e := range []sitting.Effect{on, {Kind: sitting.EffectMic, Seat: "4", Grant: 7}} {
+		b.desk.orders = nil
+		b.mic(t.Context(), e)
+		if len(b.desk.done()) != tries {
+			t.Fatalf("a microphone was told %d times: on=%v", len(b.desk.done()), e.On)
+		}
+	}
+}
+
+// An order without an answer is compared with what the desk says of the seat: what is as it should be has not failed.
+func TestTheSeatCounts(t *testing.T) {
+	on := sitting.Effect{Kind: sitting.EffectMic, Seat: "4", On: true, Grant: 7}
+	off := sitting.Effect{Kind: sitting.EffectMic, Seat: "4", Grant: 7}
+	listed := func(open bool) []desk.Seat {
+		return []desk.Seat{{Key: desk.Key{ID: "000004"}, Online: true, Open: open}}
+	}
+	silent := errors.New("no answer")
+	for _, tt := range []struct {
+		name   string
+		order  sitting.Effect
+		seats  []desk.Seat
+		err    error
+		orders int
+		kind   sitting.Kind
+	}{
+		{"opens and is listed as open", on, listed(true), nil, 1, sitting.KindMic},
+		{"opens, said so and is silent since", on, listed(true), silent, 1, sitting.KindMic},
+		{"opens and is listed as closed", on, listed(false), nil, tries, sitting.KindMicFail},
+		{"opens and is not listed", on, nil, nil, tries, sitting.KindMicFail},
+		{"closes and is listed as closed", off, listed(false), nil, 1, sitting.KindMic},
+		{"closes and nobody says so", off, listed(false), silent, tries, sitting.KindMicFail},
+		{"closes and is listed as open", off, listed(true), nil, tries, sitting.KindMicFail},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			b := onBench(t, speaking())
+			b.desk.result = desk.Result{Outcome: desk.Unknown}
+			b.desk.snap.Seats, b.desk.silent = tt.seats, tt.err
+			b.mic(t.Context(), tt.order)
+			want := sitting.Event{Kind: tt.kind, Seat: "4", On: tt.order.On, Grant: 7, By: sitting.Actor{Role: sitting.RoleBox}}
+			if tt.kind == sitting.KindMicFail {
+				want.Reason = "the desk's answer: unknown"
+			}
+			if d := cmp.Diff([]sitting.Event{want}, b.told()); d != "" || len(b.desk.done()) != tt.orders {
+				t.Errorf("%d orders; %s", len(b.desk.done()), d)
+			}
+		})
+	}
+}
+
+// Whose word is taken while the order is tried again is not ordered once more.
+func TestNoSecondTryWithoutTheWord(t *testing.T) {
+	b := onBench(t, speaking())
+	b.desk.result = desk.Result{Outcome: desk.Refused, Reason: "no"}
+	state := speaking()
+	b.state = func() sitting.State {
+		if len(b.desk.done()) > 0 {
+			state.Speakers = nil
+		}
+		return state
+	}
+	b.mic(t.Context(), sitting.Effect{Kind: sitting.EffectMic, Seat: "4", On: true, Grant: 7})
+	if len(b.desk.done()) != 1 || len(b.told()) != 0 {
+		t.Errorf("%q, told %+v", b.desk.done(), b.told())
 	}
 }

@@ -22,7 +22,8 @@ func newDriver(c config.Desk, log *slog.Logger) (desk.Driver, error) {
 		if err != nil {
 			return nil, fmt.Errorf("desk %s: line: %w", c.Name, err)
 		}
-		return quinta.New(quinta.Options{Name: c.Name, Port: c.Port, Line: settings, Log: log}), nil
+		return quinta.New(quinta.Options{Name: c.Name, Port: c.Port, Line: settings,
+			LeaveOpen: c.AtStop == config.StopLeave, Log: log}), nil
 	}
 	return nil, fmt.Errorf("desk %s: there is no driver for the dialect %q", c.Name, c.Dialect)
 }

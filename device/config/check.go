@@ -141,6 +141,9 @@ func (c Config) checkDesks(bad *complaints) map[string]bool {
 		if d.Dialect != "quinta" {
 			bad.add("%s: dialect = %q; possible is quinta", where, d.Dialect)
 		}
+		if d.AtStop != StopClose && d.AtStop != StopLeave {
+			bad.add("%s: at_stop = %q; possible are close, leave", where, d.AtStop)
+		}
 		if d.Port == "" {
 			bad.add("%s: port is empty; name a /dev/serial/by-id/… path or tcp://host:port", where)
 		} else if ports[d.Port] {

@@ -3,6 +3,7 @@
 package config
 
 import (
+	"cmp"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -68,8 +69,15 @@ type Desk struct {
 	Port     string `toml:"port"`
 	Line     string `toml:"line"` // line settings other than the dialect's own, such as "57600 8N1 rtscts"
 	Required bool   `toml:"required"`
+	AtStop   string `toml:"at_stop"` // what becomes of open microphones when the daemon is stopped
 	Seats    []Seat `toml:"seat"`
 }
+
+// What becomes of a desk system's open microphones when the daemon is stopped.
+const (
+	StopClose = "close" // they close: nobody is left to take the word back
+	StopLeave = "leave" // they stay open until their own keys close them
+)
 
 // Seat says which unit stands at which seat of the house.
 type Seat struct {
@@ -129,6 +137,9 @@ func (c *Config) complete() {
 		if c.Members[i].Role == "" {
 			c.Members[i].Role = sitting.RoleMember
 		}
+	}
+	for i := range c.Desks {
+		c.Desks[i].AtStop = cmp.Or(c.Desks[i].AtStop, StopClose)
 	}
 	c.completeDevices()
 	if strings.TrimSpace(c.Data) != "" && !filepath.IsAbs(c.Data) {

@@ -57,6 +57,7 @@ func TestComplaints(t *testing.T) {
 		{"remote chair", `role = "chair"`, "role = \"chair\"\nremote = true", "leads from the hall"},
 		{"unit number", `"00021F"`, `"21f"`, "six hex digits"},
 		{"unit at two seats", `"00021F"`, `"00021E"`, "stands at two seats"},
+		{"what becomes of microphones", `at_stop = "close"`, `at_stop = "hand"`, "possible are close, leave"},
 		{"dialect", `"quinta"`, `"klingon"`, "dialect"},
 		{"frame rate", "fps = 25", "fps = 10", "fps = 10"},
 		{"odd size", "width = 1280", "width = 1281", "even sizes"},

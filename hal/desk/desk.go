@@ -141,7 +141,7 @@ type Snapshot struct {
 // Driver is one desk system.
 //
 // Run connects, logs in, sets and verifies the authority, and serves until ctx ends or the line breaks; the supervisor
-// calls it again. The other methods may be called from any goroutine at any time; without a live link they end Refused
+// calls it again. When ctx ends it closes the microphones or leaves them to the desk, as it was told, before it returns. The other methods may be called from any goroutine at any time; without a live link they end Refused
 // or Unknown, never hang past Caps().Timeout plus the order before them.
 type Driver interface {
 	Run(ctx context.Context) error

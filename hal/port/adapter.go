@@ -184,7 +184,18 @@ func HintSilent(spec string, s Settings) string {
 	return hint + " (most units want a null-modem cable, which crosses TX with RX; some a straight one)?"
 }
 
+// HintEcho is what to look at when nothing comes but what was sent, in one line.
+func HintEcho(spec string) string {
+	if strings.HasPrefix(spec, "tcp://") {
+		return "only an echo of what the box sends comes back: is this the unit's control port, and does the converter behind it reach the unit?"
+	}
+	return "only an echo of what the box sends comes back: are TX and RX bridged, is the far end of the cable in the unit, is the converter's echo off?"
+}
+
 // HintGarbled is what to look at when bytes come that make no sense, in one line.
-func HintGarbled(s Settings) string {
+func HintGarbled(spec string, s Settings) string {
+	if strings.HasPrefix(spec, "tcp://") {
+		return "bytes come, but they make no sense: is this the unit's control port, and if a converter is between, is its speed that of the unit?"
+	}
 	return "bytes come, but they make no sense: is the unit's speed " + s.String() + ", and does nothing else send on this line?"
 }

@@ -149,7 +149,16 @@ func TestHints(t *testing.T) {
 			t.Errorf("%s: %q lacks %q", c.spec, got, c.want)
 		}
 	}
-	if got := HintGarbled(plain); !strings.Contains(got, "57600 8N1") {
+	if got := HintGarbled("/dev/ttyS4", plain); !strings.Contains(got, "57600 8N1") {
+		t.Error(got)
+	}
+	// A network has no speed to be wrong.
+	for _, got := range []string{HintGarbled("tcp://desk:23", plain), HintEcho("tcp://desk:23")} {
+		if !strings.Contains(got, "control port") || strings.Contains(got, "57600") {
+			t.Error(got)
+		}
+	}
+	if got := HintEcho("/dev/ttyS4"); !strings.Contains(got, "TX and RX bridged") {
 		t.Error(got)
 	}
 }

@@ -188,7 +188,7 @@ func (s *session) mic(ctx context.Context, o *order) (desk.Result, error) {
 	}
 	s.d.publish(func(m *mapper) []desk.Event { delete(m.orders, o.key); return nil })
 	if o.on {
-		return refused("the desk opened nothing: all four streams are taken, or the unit is out of range"), nil
+		return refused(known(s.d, func(m *mapper) string { return m.whyShut(o.unit, time.Now()) })), nil
 	}
 	return refused("the desk did not close the microphone"), nil
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -141,4 +142,18 @@ func wantResult(t *testing.T, what string, got desk.Result, want desk.Outcome) {
 	if got.Outcome != want {
 		t.Errorf("%s: %+v, want %s", what, got, want)
 	}
+}
+
+// inStopped runs a driver with a fake clock, stops it after one test and judges by another what it left.
+func inStopped(t *testing.T, leave bool, before func(*hall), after func(h *hall, took time.Duration)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHall(t, sim.Options{Units: 3}, true)
+		h.opt.LeaveOpen = leave
+		stop := h.start()
+		before(h)
+		began := time.Now()
+		stop()
+		after(h, time.Since(began))
+	})
 }

@@ -33,7 +33,9 @@ type mapper struct {
 	quiet       bool      // nothing was asked for or opened since
 	long        time.Time // the chair's last long press
 	standalone  bool      // the unit grants by itself
+	repeated    time.Time // the last a line: at that moment the host granted
 	suspect     uint64    // lines that speak of units nobody has heard of
+	taken       int       // streams in use when the unit was last asked
 	wantCompare bool      // what we know and what the unit does may differ
 }
 
@@ -98,7 +100,7 @@ func (m *mapper) emit(e desk.Event) { m.out = append(m.out, e) }
 // on the second line that says the same.
 func (m *mapper) line(msg message) {
 	if msg.Kind == kindRepeat {
-		m.standalone = false
+		m.standalone, m.repeated = false, msg.At
 	}
 	u := m.units[msg.Unit]
 	if u == nil || u.known && isDouble(u.typ) != isDouble(msg.Type) {
@@ -149,11 +151,19 @@ func (m *mapper) press(msg message) {
 func (m *mapper) alloc(msg message) {
 	key := m.sideOf(msg.Unit, msg.Right)
 	_, ordered := m.orders[key]
-	_, stranger := m.strangers[msg.Unit]
-	if m.units[msg.Unit] == nil && !ordered && !stranger {
-		m.suspect++
-		m.wantCompare = true
-		return
+	if m.units[msg.Unit] == nil {
+		first, stranger := m.strangers[msg.Unit]
+		switch {
+		case stranger: // two lines speak of it
+			delete(m.strangers, msg.Unit)
+			m.learn(first)
+			m.press(first)
+			key = m.sideOf(msg.Unit, msg.Right)
+		case !ordered:
+			m.suspect++
+			m.wantCompare = true
+			return
+		}
 	}
 	p := m.position(key)
 	m.alive(p.unit, msg.At)
@@ -183,11 +193,15 @@ func (m *mapper) onOrigin(key desk.Key, p *position, at time.Time) desk.Origin {
 	if !p.edge.recent(true, at) {
 		return desk.OriginOther
 	}
-	if p.edge.repeats == 0 {
+	if m.alone(p.edge) {
 		m.standalone = true
 	}
 	return desk.OriginButton
 }
+
+// alone tells whether a press was left without the a lines that PC-controlled mode adds. An a line of any key that came
+// later is the newer truth: somebody has set the mode meanwhile.
+func (m *mapper) alone(e edge) bool { return e.repeats == 0 && e.last.After(m.repeated) }
 
 func (m *mapper) offOrigin(key desk.Key, at time.Time) desk.Origin {
 	want, ok := m.orders[key]
@@ -260,13 +274,15 @@ func (m *mapper) compare(streams []message, complete bool, at time.Time) (events
 			held[m.streamKey(s, true)] = true
 		}
 	}
+	m.taken = len(held)
 	for key := range held {
 		p := m.position(key)
+		want, ordered := m.orders[key]
 		switch {
-		case !p.freed.IsZero():
+		case !p.freed.IsZero() && !(ordered && want.on):
 			free = append(free, key)
-		case !p.open:
-			p.open, p.request = true, false
+		case !p.open: // listed is open, whatever its key said before we ordered it
+			p.open, p.request, p.freed = true, false, time.Time{}
 			m.emit(desk.Event{Kind: desk.KindMic, Key: key, On: true, Origin: m.lateOrigin(key, true), At: at})
 		}
 	}
@@ -294,10 +310,13 @@ func (m *mapper) lateOrigin(key desk.Key, on bool) desk.Origin {
 }
 
 func (m *mapper) streamKey(s message, right bool) desk.Key {
-	if m.units[s.Unit] == nil && !right && isDouble(s.Type) {
-		return desk.Key{ID: idOf(s.Unit), Side: "L"}
+	key := m.sideOf(s.Unit, right)
+	u := m.units[s.Unit]
+	if u != nil && u.known || key.Side != "" || m.positions[key] != nil || !isDouble(s.Type) {
+		return key
 	}
-	return m.sideOf(s.Unit, right)
+	key.Side = "L"
+	return key
 }
 
 // sideOf names the position of a line that tells the right key of a double unit from all others.
@@ -311,7 +330,7 @@ func (m *mapper) sideOf(n uint32, right bool) desk.Key {
 		return keyOf(n, u.typ&^modeMask|u.typ&7) // the left one, if it is double
 	}
 	left := desk.Key{ID: key.ID, Side: "L"}
-	if _, ok := m.orders[left]; ok {
+	if _, ok := m.orders[left]; ok || m.positions[left] != nil {
 		return left
 	}
 	return key

@@ -2,6 +2,7 @@ package quinta
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -220,6 +221,10 @@ func TestStandalone(t *testing.T) {
 		{"host grants", join(burst(on281), "order on 000281", "Q 00000281 01 0C", "+5s"), false},
 		{"unit grants", join("q "+on281, "Q 00000281 01 0C"), true},
 		{"unit grants but has no stream free", join("q "+on281, "q "+on281, "q "+on281, "q "+on281, "+2s"), true},
+		{"set to PC-controlled mode, for good", join("q "+on281, "q "+on281, "q "+on281, "q "+on281, "Q 00000281 01 0C", "+2s",
+			burst("00000282 01 0030"), "+2s", "+1h"), false},
+		{"set so while the last copies come", join("q "+on281, "q "+on281, "q "+on281, "q "+on281, burst("00000282 01 0030"), "+2s"), false},
+		{"set back to stand-alone", join(burst(on281), "+10s", "q "+on281, "q "+on281, "q "+on281, "q "+on281, "+2s"), true},
 		{"host came back", join("q "+on281, "Q 00000281 01 0C", burst(off281)), false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -254,6 +259,75 @@ func TestCompare(t *testing.T) {
 	// An incomplete list proves nothing about the others.
 	if events, _ := m.compare(nil, false, time.Unix(2003, 0)); len(events) != 0 {
 		t.Errorf("empty list: %v", tell(events))
+	}
+}
+
+// The published case: a press in stand-alone mode, then the mode is set. From the first a line on it is live, for good.
+func TestStandaloneIsLeft(t *testing.T) {
+	text, err := os.ReadFile("testdata/standalone.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, seen := newMapper(), false
+	for line := range strings.Lines(string(text)) {
+		switch line = strings.TrimSpace(line); {
+		case strings.HasPrefix(line, "#"):
+			continue
+		case line == "--":
+			line = "+2s"
+		}
+		play(m, line)
+		seen = seen || m.standalone
+	}
+	for range 60 {
+		if play(m, "+1m"); m.standalone {
+			t.Fatal("the link is stand-alone again without a press")
+		}
+	}
+	if !seen {
+		t.Error("the press in stand-alone mode was not noticed")
+	}
+}
+
+// What was known of the mode before the line broke says nothing about it after.
+func TestModeIsNotKeptOverABreak(t *testing.T) {
+	m := newMapper()
+	play(m, "x 000281 0030 7A 241100", "q "+on281, "Q 00000281 01 0C")
+	m.resume(time.Unix(1100, 0))
+	if play(m, "+1m"); m.standalone {
+		t.Error("still stand-alone after a new login")
+	}
+}
+
+// What the unit lists as open is open, whatever was heard of it before.
+func TestListedAsOpen(t *testing.T) {
+	free := []string{"StrE 00000000 01 00", "StrF 00000000 01 00", "StrD 00000000 01 00"}
+	for _, c := range []struct {
+		name   string
+		script []string
+		list   string
+		want   []string
+	}{
+		{"ordered again while its own key's closing was under way",
+			[]string{"x 000281 0030 7A 241100", "order on 000281", "Q 00000281 01 0C", "q " + off281, "order on 000281"},
+			"StrC 00000281 03 30", []string{"mic 000281 true echo"}},
+		{"left side of a unit not heard of", []string{"order on 00021E/L", "Q 0000021E 01 0C"}, "StrC 0000021E 03 31", nil},
+		{"the same, opened by a lost line", []string{"order on 00021E/L"}, "StrC 0000021E 03 31", []string{"mic 00021E/L true echo"}},
+		{"right side of a unit not heard of", []string{"order on 00021E/R", "Q 0000021E 11 0C"}, "StrC 0000021E 05 39", nil},
+		{"single unit not heard of", []string{"order on 000281", "Q 00000281 01 0C"}, "StrC 00000281 03 30", nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := newMapper()
+			play(m, c.script...)
+			var list []message
+			for _, line := range append([]string{c.list}, free...) {
+				list = append(list, parse([]byte(line)))
+			}
+			events, freed := m.compare(list, true, time.Unix(2000, 0))
+			if diff := cmp.Diff(c.want, tell(events)); diff != "" || len(freed) != 0 {
+				t.Errorf("freed %v, -want +got:\n%s", freed, diff)
+			}
+		})
 	}
 }
 

@@ -110,7 +110,7 @@ func (m *mapper) tick(now time.Time) []desk.Event {
 			m.wantCompare = true
 		}
 		// In PC-controlled mode each q line has its a line right behind it.
-		if e := p.edge; e.on && e.presses >= copies && e.repeats == 0 && now.Sub(e.last) > time.Second {
+		if e := p.edge; e.on && e.presses >= copies && m.alone(e) && now.Sub(e.last) > time.Second {
 			m.standalone = true
 		}
 		if want, ok := m.orders[key]; ok && now.Sub(want.at) > 6*echoWindow {
@@ -121,10 +121,12 @@ func (m *mapper) tick(now time.Time) []desk.Event {
 	return m.out
 }
 
-// resume forgets what was going on when the line broke. What stood is kept, to be compared: who is there, who asks.
+// resume forgets what was going on when the line broke. What stood is kept, to be compared: who is there, who asks. Who
+// grants is not: the mode may have been set meanwhile, and the next press tells.
 func (m *mapper) resume(now time.Time) {
 	clear(m.strangers)
 	clear(m.orders)
+	m.standalone = false
 	for _, u := range m.units {
 		u.seen = now // silence of the line is not silence of the units
 	}
@@ -160,6 +162,25 @@ func (m *mapper) anyOpen() bool {
 func (m *mapper) isOpen(key desk.Key) bool {
 	p := m.positions[key]
 	return p != nil && p.open
+}
+
+// whyShut tells why an order to open was answered and opened nothing.
+func (m *mapper) whyShut(n uint32, now time.Time) string {
+	u := m.units[n]
+	switch {
+	case m.taken >= maxOpen:
+		var open []string
+		for _, s := range m.seats() {
+			if s.Open {
+				open = append(open, s.Key.String())
+			}
+		}
+		return fmt.Sprintf("all %d streams of the desk are taken, by %s: one of them must close first", maxOpen, strings.Join(open, ", "))
+	case u == nil || !u.online:
+		return fmt.Sprintf("unit %s is not heard: is it switched on, charged and in range?", idOf(n))
+	}
+	return fmt.Sprintf("the desk opened nothing although a stream is free: is unit %s in range? It was heard %v ago", idOf(n),
+		now.Sub(u.seen).Round(time.Second))
 }
 
 // asksNot tells whether the unit has said since the login that it does not ask for the word.

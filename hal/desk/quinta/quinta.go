@@ -47,6 +47,9 @@ type Options struct {
 	Port string       // path of the serial line, usb:SERIAL, or tcp://host:23
 	Log  *slog.Logger // nil: no log
 
+	// LeaveOpen leaves the microphones as they are when Run's context ends: each closes at its own key. Else they close.
+	LeaveOpen bool
+
 	// Line are other line settings than the dialect's, for a converter that needs them; zero: Settings().
 	Line port.Settings
 
@@ -117,8 +120,8 @@ func (d *Driver) Stats() Stats {
 	return s
 }
 
-// Run opens the line, logs in, closes all microphones and serves until ctx ends (then the error is ctx.Err()) or the
-// line breaks. Microphones are closed because nobody can say who opened them while the line was away; whoever has the
+// Run opens the line, logs in, closes all microphones and serves until ctx ends (then they close, see
+// Options.LeaveOpen, and the error is ctx.Err()) or the line breaks. Microphones are closed because nobody can say who opened them while the line was away; whoever has the
 // word is to be opened again when the link is live.
 func (d *Driver) Run(ctx context.Context) error {
 	if d.running.Swap(true) {

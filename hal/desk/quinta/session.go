@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -16,11 +15,13 @@ import (
 
 // Times of a session.
 const (
-	keepAlive   = 10 * time.Second // without any other command the login and the streams are asked for
+	keepAlive   = 5 * time.Second  // without any other command the login and the streams are asked for
 	troubleTime = 30 * time.Second // how long a link stays degraded after the last trouble
 	compareGap  = time.Second      // shortest time between two comparisons out of suspicion
 	weakGrace   = 300 * time.Millisecond
-	maxMissed   = 3 // commands in a row without a prompt before the unit counts as gone
+	maxMissed   = 3               // commands in a row without a prompt before the unit counts as gone
+	maxDead     = 2               // the same when not even a byte came
+	partTime    = 2 * time.Second // for closing the microphones at the end
 )
 
 // errNoPrompt: the unit left a command without a prompt. The next one may be sent.
@@ -32,45 +33,6 @@ type chunk struct {
 	at   time.Time
 }
 
-// block is what came between two prompts.
-type block []message
-
-func (b block) has(k kind) bool {
-	return slices.ContainsFunc(b, func(m message) bool { return m.Kind == k })
-}
-
-// fit tells whether the prompt after a block answers the command that waits for one. Units send a prompt after their own
-// lines, too, and the answer to a command given up may come late; a prompt taken for another command's would shift all
-// that follow.
-type fit uint8
-
-const (
-	fitNo   fit = iota
-	fitWeak     // it may: an empty answer where data was asked for. It counts when no better one follows
-	fitYes
-)
-
-// plain fits commands that bring no data. Text that nobody has described counts as an answer.
-func plain(b block) fit {
-	if len(b) == 0 || b.has(kindUnknown) {
-		return fitYes
-	}
-	return fitNo
-}
-
-// data fits commands that bring lines of one kind, or nothing when the port is locked.
-func data(k kind) func(block) fit {
-	return func(b block) fit {
-		switch {
-		case b.has(k):
-			return fitYes
-		case plain(b) == fitYes:
-			return fitWeak
-		}
-		return fitNo
-	}
-}
-
 // session is one Run: it owns the line, and all of it happens in one goroutine but the reading.
 type session struct {
 	d       *Driver
@@ -80,17 +42,17 @@ type session struct {
 	second  *time.Ticker
 
 	decoder decoder
-	block   block
-	fits    func(block) fit // a command waits for the prompt after such a block; nil: none waits
-	answer  block
-	weak    time.Time     // when a weak answer came; zero: none did
-	watch   func(message) // an order looks for its confirmation
+	answers
+	watch func(message) // an order looks for its confirmation
 
-	heard    bool // any byte, sense or not
+	heard    heard
+	came     int  // chunks since the start
 	answered bool // any command
 	live     bool
 	relogin  bool
+	waiting  bool      // our last command has had no prompt yet
 	missed   int       // commands in a row without a prompt
+	dead     int       // those of them after which not a byte came
 	asked    time.Time // last command with a prompt
 	compared time.Time
 	trouble  time.Time
@@ -103,9 +65,9 @@ func newSession(d *Driver, line port.Port) *session {
 
 // serve runs the session to its end, which is never nil.
 func (s *session) serve(ctx context.Context) error {
-	ctx, stop := context.WithCancel(ctx)
+	reading, stop := context.WithCancel(context.WithoutCancel(ctx)) // until the microphones are closed
 	var reader sync.WaitGroup
-	reader.Go(func() { s.read(ctx) })
+	reader.Go(func() { s.read(reading) })
 	s.second = time.NewTicker(time.Second)
 	defer func() {
 		s.second.Stop()
@@ -123,8 +85,32 @@ func (s *session) serve(ctx context.Context) error {
 	}
 	for {
 		if err := s.next(ctx); err != nil {
+			if ctx.Err() != nil {
+				s.part(ctx)
+			}
 			return err
 		}
+	}
+}
+
+// part leaves a unit that goes on without us. Nobody can order its microphones closed any more, so they close now, unless
+// they are to be left to the people at the desks. What a unit opened by itself is not ours.
+func (s *session) part(ctx context.Context) {
+	alone := known(s.d, func(m *mapper) bool { return m.standalone })
+	if s.d.opt.LeaveOpen || alone || !s.live || s.missed > 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), partTime)
+	defer cancel()
+	if s.waiting { // our last command has had no prompt yet
+		n := s.prompts
+		if err := s.wait(ctx, partTime/2, func() bool { return s.prompts > n }); err != nil && !errors.Is(err, errTime) {
+			s.d.log.Warn("microphones may be left open at the desk", "err", err)
+			return
+		}
+	}
+	if r, err := s.allOff(ctx); err != nil || r.Outcome != desk.Confirmed {
+		s.d.log.Warn("microphones may be left open at the desk", "reason", r.Reason, "err", err)
 	}
 }
 
@@ -173,7 +159,7 @@ func (s *session) next(ctx context.Context) error {
 		return s.compare(ctx)
 	}
 	due := time.Until(s.asked.Add(keepAlive))
-	if due <= 0 {
+	if due <= 0 || s.missed > 0 { // a silence is looked into at once
 		return s.checkAlive(ctx)
 	}
 	if wanted {
@@ -225,7 +211,8 @@ func (s *session) ended(ctx context.Context) error {
 
 // feed takes what arrived.
 func (s *session) feed(c chunk) {
-	s.heard = true
+	s.heard.bytes = true
+	s.came++
 	before := s.decoder.Stats
 	s.decoder.Feed(c.data, c.at, s.take)
 	after := s.decoder.Stats
@@ -234,6 +221,10 @@ func (s *session) feed(c chunk) {
 	s.d.mu.Unlock()
 	if after.Damaged != before.Damaged || after.Overlong != before.Overlong {
 		s.trouble = c.at
+		s.heard.damaged++
+	}
+	if s.resting {
+		s.weak = c.at
 	}
 	s.showLink()
 }
@@ -244,14 +235,15 @@ func (s *session) take(m message) {
 		s.d.log.Debug("desk says", "line", string(m.Raw), "prompt", m.Kind == kindPrompt)
 	}
 	if m.Kind == kindPrompt {
-		b := s.block
-		s.block = nil
-		s.prompt(b, m.At)
+		s.prompt(m.At)
 		return
 	}
-	if len(s.block) < maxBlock {
-		s.block = append(s.block, m)
+	echo := s.isEcho(m)
+	s.heard.line(m, echo)
+	if echo { // some converters give back what they send
+		return
 	}
+	s.answers.line(m)
 	if s.watch != nil {
 		s.watch(m)
 	}
@@ -260,22 +252,6 @@ func (s *session) take(m message) {
 	}
 	s.d.publish(func(state *mapper) []desk.Event { return state.apply(m) })
 }
-
-// prompt ends a block, and with it perhaps the wait for an answer.
-func (s *session) prompt(b block, at time.Time) {
-	if s.fits == nil {
-		return
-	}
-	switch s.fits(b) {
-	case fitYes:
-		s.fits, s.answer = nil, b
-	case fitWeak:
-		s.weak, s.answer = at, b
-	}
-}
-
-// maxBlock is more lines than any answer has; a unit that sends no prompts must not fill the memory.
-const maxBlock = 64
 
 func (s *session) count(add func(*Stats)) {
 	s.d.mu.Lock()
@@ -286,21 +262,24 @@ func (s *session) count(add func(*Stats)) {
 // exchange sends a command and waits for its prompt. errNoPrompt is no end of the session, every other error is.
 func (s *session) exchange(ctx context.Context, cmd string, fits func(block) fit) (block, error) {
 	s.d.log.Debug("to desk", "line", cmd)
-	s.fits, s.answer, s.weak = fits, nil, time.Time{}
-	defer func() { s.fits = nil }()
+	s.await(cmd, fits, time.Now())
+	defer s.giveUp()
+	came := s.came
+	if s.missed == 0 {
+		s.heard = heard{}
+	}
 	if _, err := s.line.Write([]byte(cmd + "\r")); err != nil {
 		return nil, fmt.Errorf("send %q to the desk: %w", cmd, err)
 	}
-	err := s.wait(ctx, promptTimeout, func() bool { return s.fits == nil || !s.weak.IsZero() })
-	if err == nil && s.fits != nil {
-		if err = s.wait(ctx, weakGrace, func() bool { return s.fits == nil }); errors.Is(err, errTime) {
-			err = nil
-		}
+	s.waiting = true
+	err := s.answerIn(ctx, promptTimeout)
+	if ctx.Err() == nil {
+		s.waiting = false
 	}
 	s.asked = time.Now()
 	switch {
 	case err == nil:
-		s.missed, s.answered = 0, true
+		s.missed, s.dead, s.answered = 0, 0, true
 		return s.answer, nil
 	case !errors.Is(err, errTime):
 		return nil, err
@@ -308,21 +287,33 @@ func (s *session) exchange(ctx context.Context, cmd string, fits func(block) fit
 	s.count(func(st *Stats) { st.PromptTimeouts++ })
 	s.trouble = s.asked
 	s.missed++
-	if s.missed >= maxMissed {
+	if s.came == came {
+		s.dead++
+	}
+	if s.missed >= maxMissed || s.dead >= maxDead {
 		return nil, s.silent()
 	}
 	return nil, errNoPrompt
 }
 
-// silent is ErrSilent with what to look at.
-func (s *session) silent() error {
-	switch {
-	case s.answered:
-		return fmt.Errorf("%w any more: is it still switched on, the cable still plugged in?", ErrSilent)
-	case s.heard:
-		return fmt.Errorf("%w: %s", ErrSilent, port.HintGarbled(s.d.opt.Line))
+// answerIn waits for the answer to the command sent: a good one at once, a weak one when no better follows.
+func (s *session) answerIn(ctx context.Context, limit time.Duration) error {
+	end := time.Now().Add(limit)
+	for s.fits != nil {
+		weak, left := s.weak, time.Until(end)
+		if !weak.IsZero() {
+			left = min(left, time.Until(weak.Add(weakGrace)))
+		}
+		err := s.wait(ctx, left, func() bool { return s.fits == nil || s.weak != weak })
+		switch {
+		case err == nil:
+		case errors.Is(err, errTime) && !weak.IsZero() && (!s.resting || time.Since(weak) >= weakGrace):
+			return nil
+		default:
+			return err
+		}
 	}
-	return fmt.Errorf("%w: %s", ErrSilent, port.HintSilent(s.d.opt.Port, s.d.opt.Line))
+	return nil
 }
 
 // insist sends a command until its prompt comes; the third silence in a row ends the session.

@@ -70,8 +70,11 @@ func TestSilentUnit(t *testing.T) {
 func TestNeverHeard(t *testing.T) {
 	line := port.Settings{Baud: 9600, Parity: port.ParityEven}
 	for name, c := range map[string]struct{ garbage, want string }{
-		"silent":  {"", port.HintSilent("/dev/ttyX", line)},
-		"garbled": {"\xfe\x80\xf8", port.HintGarbled(line)},
+		"echo":     {"echo", port.HintEcho("/dev/ttyX")},
+		"deaf":     {"\r\nx 00021E 0131 7A 241100\r\n", "(TX) break off, or another control program hold it?"},
+		"stranger": {"\r\nlogin:\r\n", "no Quinta sends: is another device on this line?"},
+		"silent":   {"", port.HintSilent("/dev/ttyX", line)},
+		"garbled":  {"\xfe\x80\xf8", port.HintGarbled("/dev/ttyX", line)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -82,11 +85,16 @@ func TestNeverHeard(t *testing.T) {
 				})
 				go func() {
 					for buf := make([]byte, 64); ; {
-						if _, err := far.Read(buf); err != nil {
+						n, err := far.Read(buf)
+						if err != nil {
 							return
 						}
-						if c.garbage != "" {
-							_, _ = far.Write([]byte(c.garbage)) // the driver closes it
+						back := []byte(c.garbage)
+						if c.garbage == "echo" {
+							back = buf[:n]
+						}
+						if len(back) > 0 {
+							_, _ = far.Write(back) // the driver closes it
 						}
 					}
 				}()
@@ -100,7 +108,7 @@ func TestNeverHeard(t *testing.T) {
 						text = e.Text
 					}
 				}
-				if !strings.Contains(text, c.want) || !strings.Contains(text, "9600 8E1") {
+				if !strings.Contains(text, c.want) || strings.Contains(c.want, "speed") != strings.Contains(text, "9600 8E1") {
 					t.Errorf("the link's reason is %q", text)
 				}
 			})
@@ -118,7 +126,11 @@ func TestRefusedOrders(t *testing.T) {
 		for n := 2; n <= 5; n++ {
 			wantResult(t, "free stream", h.SetMic(t.Context(), h.Key(n, ""), true), desk.Confirmed)
 		}
-		wantResult(t, "fifth microphone", h.SetMic(t.Context(), h.Key(6, ""), true), desk.Refused)
+		fifth := h.SetMic(t.Context(), h.Key(6, ""), true)
+		wantResult(t, "fifth microphone", fifth, desk.Refused)
+		if want := "all 4 streams of the desk are taken, by 000220, 000221, 000222, 000223"; !strings.Contains(fifth.Reason, want) {
+			t.Errorf("the fifth was refused because %q, want %q", fifth.Reason, want)
+		}
 		wantResult(t, "open already", h.SetMic(t.Context(), h.Key(2, ""), true), desk.Confirmed)
 		wantResult(t, "off", h.SetMic(t.Context(), h.Key(2, ""), false), desk.Confirmed)
 		wantResult(t, "off already", h.SetMic(t.Context(), h.Key(2, ""), false), desk.Confirmed)
@@ -129,7 +141,16 @@ func TestRefusedOrders(t *testing.T) {
 		if err := h.UnitLost(7, true); err != nil {
 			t.Fatal(err)
 		}
-		wantResult(t, "lost unit", h.SetMic(t.Context(), h.Key(7, ""), true), desk.Refused)
+		wantResult(t, "off", h.SetMic(t.Context(), h.Key(3, ""), false), desk.Confirmed)
+		time.Sleep(10 * time.Second)
+		for _, want := range []string{"in range? It was heard 1", "000225 is not heard: is it switched on"} {
+			r := h.SetMic(t.Context(), h.Key(7, ""), true)
+			wantResult(t, "lost unit", r, desk.Refused)
+			if !strings.Contains(r.Reason, want) {
+				t.Errorf("a lost unit was refused because %q, want %q", r.Reason, want)
+			}
+			time.Sleep(time.Minute)
+		}
 	})
 }
 

@@ -15,7 +15,7 @@ const maxOut = 1 << 20
 // block sends lines and the prompt that ends them; s.mu is held. Units report keys only to a port that is logged in.
 func (s *Sim) block(lines ...string) {
 	if s.loggedIn {
-		s.send(true, lines...)
+		s.send(!s.bare, lines...)
 	}
 }
 
@@ -29,6 +29,9 @@ func (s *Sim) answer(lines ...string) {
 }
 
 func (s *Sim) send(prompt bool, lines ...string) {
+	if s.faults.echo {
+		return
+	}
 	text := []byte("\r\n")
 	for _, line := range lines {
 		text = append(text, s.damage(line)...)
@@ -37,6 +40,11 @@ func (s *Sim) send(prompt bool, lines ...string) {
 	if prompt {
 		text = append(text, '>')
 	}
+	s.put(text)
+}
+
+// put queues bytes for the line; s.mu is held.
+func (s *Sim) put(text []byte) {
 	if len(s.out)+len(text) > maxOut {
 		s.lost += len(text)
 		return
@@ -65,6 +73,9 @@ func (s *Sim) command(line string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.log.Debug("simulated desk hears", "line", line)
+	if line == "" && s.bare {
+		return // such a unit sends prompts only when it must
+	}
 	word, rest, _ := strings.Cut(line, " ")
 	if word == "U" {
 		s.loggedIn = rest != "B"
@@ -171,7 +182,7 @@ func (s *Sim) sendStatus(ctx context.Context) {
 	for i := 0; ; i = (i + 1) % len(units) {
 		s.mu.Lock()
 		if t := s.find(units[i].Unit, units[i].Side); !t.Lost {
-			s.send(true, fmt.Sprintf("x %06X %04X 7A 241100", t.number, t.typ))
+			s.send(!s.bare, fmt.Sprintf("x %06X %04X 7A 241100", t.number, t.typ))
 		}
 		s.mu.Unlock()
 		select {

@@ -130,6 +130,13 @@ func (s *Sim) Away(away bool) {
 	s.faults.away = away
 }
 
+// Echo makes the line give back what it is sent and nothing else, as when TX and RX are bridged at the far end.
+func (s *Sim) Echo(on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults.echo, s.out = on, nil
+}
+
 // HangUp takes the device itself away, as when a USB adapter is pulled. Return brings it back under the same Path.
 func (s *Sim) HangUp() error { return s.cable.hangUp() }
 

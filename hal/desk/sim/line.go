@@ -34,7 +34,7 @@ func (s *Sim) read(ctx context.Context, wire Wire) {
 		if err != nil || pace.pass(ctx, n) != nil {
 			return
 		}
-		if s.isAway() {
+		if s.unheard(buf[:n]) {
 			line = nil
 			continue
 		}
@@ -50,10 +50,14 @@ func (s *Sim) read(ctx context.Context, wire Wire) {
 	}
 }
 
-func (s *Sim) isAway() bool {
+// unheard tells whether what came does not reach the unit.
+func (s *Sim) unheard(b []byte) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.faults.away
+	if s.faults.echo && !s.faults.away {
+		s.put(b)
+	}
+	return s.faults.away || s.faults.echo
 }
 
 // write sends what waits at the line's speed.

@@ -32,6 +32,7 @@ type Options struct {
 	FirstID    uint32        // unit n has the hardware number FirstID+n; 0: 0x21E
 	Baud       int           // bit/s, 10 bits a byte each way; 0: 57600
 	Standalone bool          // the unit grants by itself, as when it is not in PC-controlled mode
+	Bare       bool          // the unit's own lines end without a prompt, as some firmware sends them
 	Status     time.Duration // between two status lines of one unit; 0: 20 s
 	Link       string        // path of a symbolic link to the line; empty: one in a new temporary folder
 	Wire       Wire          // speak over this instead of a pseudo-terminal; then there is no Path
@@ -69,6 +70,7 @@ type Sim struct {
 	seats      []*seat
 	streams    [4]*seat
 	standalone bool
+	bare       bool
 	loggedIn   bool
 	address    uint32 // unit that tunnelled commands go to; 0: all
 	faults     faults
@@ -89,6 +91,7 @@ type seat struct {
 // faults are what goes wrong.
 type faults struct {
 	away    bool // silent and deaf
+	echo    bool // all that comes goes back
 	swallow int  // answers that lose their prompt
 	corrupt int  // lines that lose a bit
 	seed    uint32
@@ -105,6 +108,7 @@ func New(opt Options) (*Sim, error) {
 		pace:       func() *pacer { return newPacer(baud) },
 		status:     cmp.Or(opt.Status, 20*time.Second),
 		standalone: opt.Standalone,
+		bare:       opt.Bare,
 		outWake:    make(chan struct{}, 1),
 		watchers:   map[chan struct{}]bool{},
 	}
